@@ -141,10 +141,7 @@ class Source(Trees, Protocol):
 
 
 class PolicyEngine(Protocol):
-    """Runs policies, which can read two states and nothing else: no file, no network, no setting; and not for ever.
-
-    One engine may run many times; policies see nothing of another run.
-    """
+    """Runs policies, which read two states and nothing else: no file, network, setting or other run; not for ever."""
 
     def run(
         self,
@@ -238,6 +235,9 @@ class StoreReader(Protocol):
     def kept_rules(self, rules_id: str) -> KeptRules | None:
         """The rules of commits that went live, by the id that such an event tells; None where they are not kept."""
 
+    def lacks_past(self) -> bool:
+        """Whether it was made anew or brought back, and nobody has asked the ledger what stood on this host before."""
+
     def identity(self) -> str:
         """A UUID that a store gets when it is created: one that was deleted and made anew, or restored, has another."""
 
@@ -303,9 +303,7 @@ class Store(StoreReader, Protocol):
     def obey(self, kinds: Kinds, halts: Halts) -> HaltStep | None:
         """Make the live rows what git says and these halts leave of it; None where they obey them already.
 
-        `kinds` are those of the tables.
-
-        Each change of the halts since is a host event, and the live interval ends as `halt-changed`.
+        `kinds` are of the tables. Each change since is a host event; the live interval ends as `halt-changed`.
         """
 
     def roll_back(self, kinds: Kinds, step: StoreUpdate, rollback: Rollback) -> Applied:
@@ -317,6 +315,9 @@ class Store(StoreReader, Protocol):
 
     def end_rollback(self, reason: str, actor: str) -> Rollback | None:
         """End the rollback and return it, no row changes; host event `rollback-ended`. None when there was none."""
+
+    def recall(self, rollback: Rollback | None) -> None:
+        """Be under this rollback, or under none, from now on, as the ledger tells; and lack the past no more."""
 
     def refuse(self, attempt: Attempt, judged: Attempt | None = None) -> None:
         """Record that a commit was refused, and `judged`, which was to go live, where it is another; no row changes."""
@@ -434,6 +435,9 @@ class LedgerReader(Protocol):
 
     def refused_since(self, host: str, moment: datetime) -> tuple[str, ...]:
         """The commits that were refused on a host since a time."""
+
+    def last_rollback(self, host: str) -> HostEvent | None:
+        """The newest host event of a host about a rollback, or the end of one."""
 
     def halts_at(self, host: str, moment: datetime) -> HostEvent | None:
         """The newest host event of a host until a time that says which halts stood."""

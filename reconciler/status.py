@@ -162,7 +162,7 @@ def describe(
     target: BranchHead, stored: StoreState, running: Running | None, now: datetime, halts: Halts | None = None
 ) -> Status:
     """The state of a host at a time; `running` is None without a daemon. `halts` are those of the file, if it says."""
-    standing = stored.halts if halts is None else halts
+    standing = stored.halts if halts is None or halts.number < stored.halts.number else halts
     obeys = standing.digest == stored.halts.digest
     attempt, last_suspension = stored.attempt, stored.suspension
     refused = attempt if attempt and attempt.refused and attempt.stamp.commit == target.head else None

@@ -24,10 +24,10 @@ from reconciler.reconcile.walk import CommitProcessor
 from reconciler.report.sync import applied_message, refused_message
 from reconciler.service.context import BRANCH
 from reconciler.service.drill import drill_detail, drill_halts
-from reconciler.service.halts import recall_halts
 from reconciler.service.host import explain_no_way_back, suspension_error
+from reconciler.service.recall import recall_past
 from reconciler.service.rehearsal import rehearse_step
-from reconciler.status import BranchHead, Scan, StoreState, read_store_state
+from reconciler.status import HALTS, BranchHead, Scan, StoreState, read_store_state
 from reconciler.values import replace
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ DRILL_INTERVAL, FIRST_DRILL = 86_400.0, 120.0
 POLICY_ENGINE_IDLE = 600.0
 """Seconds without a reconcile after which the policies' process frees its memory."""
 CONFIG_CONDITION = "Orders"
+RECALL_INTERVAL = 300.0
+"""Seconds until a history that did not answer is asked again what stood on this host before."""
 
 
 class SyncRequest(Struct, frozen=True):
@@ -128,6 +130,7 @@ class Host:
         self._reconciled_at = time.monotonic()
         self._recovered = False
         self._store_id = ""
+        self._recall_at = 0.0
         self.observed = Observation()
         self.obeyed = StoreState()
         self.followers: tuple[FollowerThread, ...] = ()
@@ -156,12 +159,22 @@ class Host:
         place = BranchHead(target.repository, target.branch, None, self.deps.repository.shallow)
         self.observed = replace(self.observed, place=place)
         self.refresh()
-        unknown = recall_halts(store, self.deps.halts, self.deps.upload.open_ledger, self.deps.name, self.deps.clock)
-        if unknown is not None:
-            self.deps.conditions.set(unknown.about, unknown.severity, unknown.reason, unknown.message, unknown.hint)
+        self._recall_past(store)
         if self.observed.stored.applied is not None:
             self.deps.repository.keep(self.observed.stored.applied.stamp.commit)
         self._recovered = True
+
+    def _recall_past(self, store: DuckDBStore) -> None:
+        """Take halts and a rollback from the history, where the store lacks them. If it is away, not at each look."""
+        if time.monotonic() < self._recall_at:
+            return
+        unknown = recall_past(store, self.deps.halts, self.deps.upload.open_ledger, self.deps.name, self.deps.clock)
+        if unknown is not None:
+            self._recall_at = time.monotonic() + RECALL_INTERVAL
+            self.deps.conditions.set(unknown.about, unknown.severity, unknown.reason, unknown.message, unknown.hint)
+        elif self._recall_at:
+            self._recall_at = 0.0
+            self.deps.conditions.clear(HALTS)
 
     def head(self) -> str | None:
         """The commit that the branch is at; None for a branch without commits.
@@ -223,7 +236,8 @@ class Host:
             reconciler, report = self._make_reconciler(target, store), lambda done, total: heartbeat()
             if suspension is None:
                 approval, rejudge = request.approval if request else None, bool(request and request.rejudge)
-                recovered = recover_rollback(reconciler, self.deps.upload.open_ledger, self.deps.upload.host)
+                self._recall_past(store)
+                recovered = recover_rollback(reconciler)
                 result = reconciler.sync(report, approval, rejudge=rejudge)
                 if result.applied_step is None and recovered is not None:
                     result = replace(result, applied_step=recovered)

@@ -86,6 +86,14 @@ ORDER BY happened_at DESC, seq DESC LIMIT 1
 """
 
 
+LAST_ROLLBACK = """
+SELECT host, seq, happened_at, event, commit_sha, digest, duration_ms, detail, store
+FROM {database:Identifier}.host_events FINAL
+WHERE repository = {repository:String} AND host = {host:String} AND event IN ('rolled-back', 'rollback-ended')
+ORDER BY happened_at DESC, seq DESC LIMIT 1
+"""
+
+
 DRIFT_EVENTS = Template("""
 SELECT * FROM (
   SELECT host, seq, happened_at, event, commit_sha, digest, duration_ms, concat(
@@ -153,6 +161,13 @@ class IntervalQueries:
             return None
         repository = self._ours["repository"]
         rows = self._connection.ask(HALTS_AT, host=host, repository=repository, moment=clamp(moment))
+        return next((recorded_event(row).event for row in rows), None)
+
+    def last_rollback(self, host: str) -> HostEvent | None:
+        """The newest host event of a host about a rollback, or the end of one."""
+        if not self._catalog.columns(EVENTS_TABLE):
+            return None
+        rows = self._connection.ask(LAST_ROLLBACK, host=host, repository=self._ours["repository"])
         return next((recorded_event(row).event for row in rows), None)
 
     def drift_events(self, host: str, only: DriftFilter) -> tuple[HostEvent, ...]:

@@ -152,6 +152,22 @@ class Halts(Struct, frozen=True):
             return self
         return self._changed(left, HaltChange(self.number + 1, HaltAct.RELEASED, selector, reason, by, at))
 
+    def with_past(self, past: Halts) -> Halts:
+        """With what stood on a host whose state folder was lost since, and these know nothing of, or are older than.
+
+        Of these and of those, whichever made the newest change that both remember went on from the other. Where neither
+        did, all stand.
+        """
+        if not past.number or _goes_on(self, past):
+            return self
+        if not self.number or _goes_on(past, self):
+            return past
+        both = replace(past, number=max(self.number, past.number))
+        for one in self.standing:
+            if not any(one.selector.is_same(other.selector) for other in past.standing):
+                both = both.add(one)
+        return both if both.number > self.number else replace(both, number=self.number + 1)
+
     def detail(self) -> Value:
         """All of it as JSON, as a host event has it."""
         found: Value = json.decode(json.encode(self))
@@ -183,6 +199,12 @@ class HaltStep(Struct, frozen=True):
     counts: Mapping[str, int]
     rows: tuple[Row, ...] | None
     changes: tuple[HaltChange, ...] = ()
+
+
+def _goes_on(later: Halts, earlier: Halts) -> bool:
+    """Whether the newest change of some is among those of others; a kind may be written otherwise there."""
+    known = {(change.number, change.at) for change in later.changes}
+    return any((change.number, change.at) in known for change in earlier.changes[-1:])
 
 
 def _without(halt: Halt, selector: HaltSelector) -> Halt | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003  msgspec reads the types when it decodes a record
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct, json
+from msgspec import Struct, convert, json
 
 from reconciler import canonical
 from reconciler.model.change import Op
@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from reconciler.canonical import Value
+    from reconciler.model.host import HostEvent
     from reconciler.model.problem import Problem
 
 ROLLED_BACK, ROLLBACK_ENDED = "rolled-back", "rollback-ended"
 """The host events; the first is the code of the problems of a commit that is held, too."""
+MAX_TOLD = 262_144
+"""Characters of the skipped values that a host event holds; of more, git knows what was skipped."""
 
 
 def is_hold(problems: Iterable[Problem]) -> bool:
@@ -94,6 +97,8 @@ class Rollback(Struct, frozen=True):
 
     def detail(self) -> dict[str, Value]:
         """What a host event says of it."""
+        skips = self.changes.encode()
+        told: dict[str, Value] = {"skips": json.decode(skips)} if len(skips) <= MAX_TOLD else {}
         return {
             "target": self.target,
             "skipped": self.skipped,
@@ -102,4 +107,16 @@ class Rollback(Struct, frozen=True):
             "since": canonical.timestamp(self.since),
             "resources": len(self.changes.resources),
             "files": len(self.changes.files),
+            **told,
         }
+
+    @classmethod
+    def of_event(cls, event: HostEvent) -> Rollback | None:
+        """The rollback that is in force after a host event about one; without what it skips where that was too much."""
+        if event.event != ROLLED_BACK:
+            return None
+        target, skipped, reason, actor, since = (
+            str(event.detail[name]) for name in ("target", "skipped", "reason", "actor", "since")
+        )
+        skips = convert(event.detail.get("skips", {}), Skipped)
+        return cls(target, skipped, reason, actor, datetime.fromisoformat(since), skips)

@@ -50,6 +50,9 @@ class EmptyStore:
     def identity(self) -> str:
         return ""
 
+    def lacks_past(self) -> bool:
+        return False
+
     def base(self, kinds: Kinds) -> Base:
         return EmptyBase()
 
@@ -63,7 +66,7 @@ class EmptyLedger:
     find_by_sha = events = versions = find_versions = activity = other_kinds = rows_at = changed_rows = changes_of = (
         newest_changes
     ) = intervals_of = newest_intervals = refusals_of = refused_since = drift_events = branches = _empty
-    live_at = version_at = halts_at = _none
+    live_at = version_at = halts_at = last_rollback = _none
     recorded_commits = side_versions = mainline_heights = _empty_mapping
     count_orphans = count_declared = _zero
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
-from functools import partial
+from contextlib import suppress
+from functools import partial, reduce
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from reconciler.errors import NeedsHuman, ReconcilerError, RefusedError, UsageError
+from reconciler.errors import NeedsHuman, RefusedError, UsageError
 from reconciler.model.change import Change, Op, Prune, Removal
 from reconciler.model.commit import Status
-from reconciler.model.rollback import ROLLBACK_ENDED, ROLLED_BACK, Rollback, Skipped, SkippedFile
+from reconciler.model.rollback import Rollback, Skipped, SkippedFile
 from reconciler.plan import Plan, sort_changes
 from reconciler.reconcile.admission import MessageApprovals, commit_state, propose_replacement
 from reconciler.reconcile.rollback import candidate_of_rows, skipped_values, without_target
@@ -27,20 +27,17 @@ from reconciler.words import list_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from contextlib import AbstractContextManager
 
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Row, RowId, Stamp
     from reconciler.model.commit import Applied, StoreUpdate
-    from reconciler.ports import Clock, LedgerReader, Store, Trees
+    from reconciler.ports import Base, Clock, Store, Trees
     from reconciler.reconcile.admission import AdmissionController, AdmissionResult, CommitState, Proposal
     from reconciler.reconcile.rules import RuleReader, Rules
     from reconciler.reconcile.sync import Reconciler
     from reconciler.reconcile.targets import MoreIntervals
     from reconciler.reconcile.walk import ProcessedCommit, Progress
 
-MAX_EVENTS = 10_000
-"""Host events of the ledger that are looked at for the last rollback."""
 SHOWN = 3
 """Problems that a refusal names."""
 
@@ -159,18 +156,24 @@ def _state_at(reconciler: Reconciler, target: str, progress: Progress) -> Proces
     return last
 
 
-def _propose(store: Store, past: Past, commit: ProcessedCommit, applied: Applied) -> Proposal:
+def _propose(
+    store: Store, past: Past, commit: ProcessedCommit, applied: Applied | None, bad: CommitState | None = None
+) -> Proposal:
+    """From what is live (None: nothing) to a commit; what came later, also up to a bad state, is kept INACTIVE."""
     kinds = stored_kinds(store.kinds())
-    base = store.base(kinds)
+    base: Base = store.base(kinds) if applied else EmptyBase()
     nothing = MessageApprovals()
-    proposal = propose_replacement(base, applied.stamp.commit, kinds, past.rules_at, commit, nothing)
+    before = applied.stamp.commit if applied else None
+    proposal = propose_replacement(base, before, kinds, past.rules_at, commit, nothing)
     old, new = proposal.request.old, proposal.request.new
-    assert old is not None
-    mode = old.rules.spec.prune.mode.milder(new.rules.spec.prune.mode)
     declared = {row.row_id for row in proposal.rows}
-    left = [row for row in base.rows() if row.row_id not in declared]
-    same = {kind.name for kind in new.kinds} - kinds.changed_from(new.kinds)
-    return _keep_rows(proposal, [row for row in left if row.resource.kind in same], commit.version.commit.stamp, mode)
+    later = {row.row_id: row for row in (bad.rows() if bad else ())} | {row.row_id: row for row in base.rows()}
+    modes = [side.rules.spec.prune.mode for side in (old, bad) if side is not None]
+    mode = reduce(Prune.milder, modes, new.rules.spec.prune.mode)
+    others = frozenset().union(*(new.kinds.changed_from(side.kinds) for side in (old, bad) if side is not None))
+    same = {kind.name for kind in new.kinds} - others
+    left = [row for row_id, row in later.items() if row_id not in declared and row.resource.kind in same]
+    return _keep_rows(proposal, left, commit.version.commit.stamp, mode)
 
 
 def _review(store: Store, past: Past, proposal: Proposal) -> AdmissionResult:
@@ -232,18 +235,14 @@ def _find_files(trees: Trees, bad: CommitState, new: CommitState) -> Iterable[Sk
     return tuple(SkippedFile(one.path, at_target.get(one.path), one.blob) for one in changed if one.path in paths)
 
 
-def recover_rollback(
-    reconciler: Reconciler, open_ledger: Callable[[], AbstractContextManager[LedgerReader]] | None, host: str
-) -> AppliedStep | None:
+def recover_rollback(reconciler: Reconciler) -> AppliedStep | None:
     """Go back again where the rows are not those of the target of the rollback in force; None where they are.
 
     So it does where they were made without git. Neither a deleted state folder nor a restored backup may bring the
-    skipped commit back. Of a new store's host the events in the ledger know; one that is away cannot be asked.
+    skipped commit back.
     """
     store, source, applied = reconciler.store, reconciler.claimant.source, reconciler.store.applied()
     told = store.rollback()
-    if applied is None and open_ledger is not None:
-        told = _told_rollback(open_ledger, host)
     if told is None or not source.has_commit(told.target):
         return None
     if applied and applied.stamp.commit == told.target and not applied.rebuilt:
@@ -251,38 +250,23 @@ def recover_rollback(
     reconciler.claimant.bind(store, reconciler.branch, once=not reconciler.binds)
     past = past_in_git(reconciler)
     commit = past.state_at(told.target, lambda done, total: None)
-    if applied is None:
-        nothing = MessageApprovals()
-        proposal = propose_replacement(EmptyBase(), None, reconciler.bundled, past.rules_at, commit, nothing)
-    else:
-        proposal = _propose(store, past, commit, applied)
+    bad = None
+    with suppress(NeedsHuman):  # what is known of it counts, where git has no more
+        if source.has_commit(told.skipped):
+            bad = commit_state(past.state_at(told.skipped, lambda done, total: None))
+    proposal = _propose(store, past, commit, applied, bad)
     admission = _review(store, past, proposal)
     if admission.refused:
         raise RefusedError(
             f"this host is rolled back to {told.target[:8]}, as the history says, and rules are against that commit",
             hint="mend the rules, or `reconciler rollback --end --reason …`",
         )
-    if applied is None and source.has_commit(told.skipped):
-        bad = _state_at(reconciler, told.skipped, lambda done, total: None)
-        told = replace(told, changes=_compare_states(source, commit_state(bad), proposal.request.new))
+    if bad is not None and told.changes == Skipped():  # they were too many to be told
+        told = replace(told, changes=_compare_states(source, bad, proposal.request.new))
     kinds, update = proposal.request.new.kinds, _store_update(past, proposal, admission)
     now = store.roll_back(kinds, update, told)
     rows = tuple(rows_under(store.halts(), kinds, update.rows))
     return AppliedStep(kinds, applied, now, rows, replaced=True, migrated=True)
-
-
-def _told_rollback(open_ledger: Callable[[], AbstractContextManager[LedgerReader]], host: str) -> Rollback | None:
-    try:
-        with open_ledger() as ledger:
-            events = [one.event for one in ledger.events(limit=MAX_EVENTS, host=host)]
-    except ReconcilerError:
-        return None
-    newest = next((event for event in events if event.event in (ROLLED_BACK, ROLLBACK_ENDED)), None)
-    if newest is None or newest.event != ROLLED_BACK:
-        return None
-    detail = {name: str(value) for name, value in newest.detail.items()}
-    since = datetime.fromisoformat(detail["since"])
-    return Rollback(detail["target"], detail["skipped"], detail["reason"], detail["actor"], since)
 
 
 def halt_hint(kinds: Kinds, counts: Mapping[str, int]) -> str:

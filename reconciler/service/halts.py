@@ -16,7 +16,6 @@ from reconciler.model.halt import Halt, HaltSelector
 from reconciler.model.halt import Halts as StandingHalts
 from reconciler.model.host import ConditionSeverity, HostCondition
 from reconciler.model.selection import Selection
-from reconciler.reconcile.rules import stored_kinds
 from reconciler.report.halts import (
     Halted,
     Halts,
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.haltfile import HaltFile
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.selection import Condition
-    from reconciler.ports import Clock, LedgerReader, Store
+    from reconciler.ports import Clock, LedgerReader
     from reconciler.reconcile.rules import BundledSchemas
 
     OpenLedger = Callable[[], AbstractContextManager[LedgerReader]]
@@ -209,29 +208,6 @@ class HaltList(Service):
             raise
         except (NeedsHuman, RetryLater):
             return build_written(self.context.standing_halts())
-
-
-def recall_halts(
-    store: Store, file: HaltFile, open_ledger: OpenLedger | None, host: str, clock: Clock
-) -> HostCondition | None:
-    """Write down again what stood on this host, where a new state folder took the place of a lost one.
-
-    The history knows it. Gives what is to be looked at where that cannot be asked.
-    """
-    if open_ledger is None or store.applied() is not None or store.halts().number:
-        return None
-    try:
-        with open_ledger() as ledger:
-            event = ledger.halts_at(host, clock.now())
-    except ReconcilerError as error:
-        message = f"whether halts stood here before is not known, as the history cannot be asked: {error}"
-        hint = "if anything has to be off: `reconciler halt`"
-        return HostCondition(HALTS, ConditionSeverity.WARNING, "NotKnown", message, hint, clock.now())
-    stood = StandingHalts.of_event(event) if event else None
-    if stood is not None and stood.standing:
-        known = file.change(lambda halts: stood if halts.number < stood.number else halts)
-        store.obey(stored_kinds(store.kinds()), known)
-    return None
 
 
 def read_halts(file: HaltFile, clock: Clock) -> tuple[StandingHalts | None, tuple[HostCondition, ...]]:

@@ -39,9 +39,10 @@ from reconciler.service.context import (
     recorded_branch,
     state_folder,
 )
-from reconciler.service.halts import read_halts, recall_halts
+from reconciler.service.halts import read_halts
 from reconciler.service.host import history_off, raise_unresolved
 from reconciler.service.kinds import known_kinds
+from reconciler.service.recall import past_unknown, recall_past
 from reconciler.service.rehearsal import rehearse_step
 from reconciler.settings import NO_HISTORY
 from reconciler.status import BranchHead, StoreState, describe, read_store_state
@@ -256,9 +257,9 @@ class LocalHost:
             target = Target(place.source, place.state, place.folder, place.name, followed.name)
             reconciler = self._make_reconciler(target, store, binds=followed.binds)
             reader = self._ledger_reader(*_recorded(target, store))
-            unknown = recall_halts(store, self.openers.halts(place.state), reader, self.name, self.clock)
+            unknown = recall_past(store, self.openers.halts(place.state), reader, self.name, self.clock)
             warnings = (*branch_conditions(followed, self.clock), *([unknown] if unknown else []))
-            recovered = recover_rollback(reconciler, reader, self.name)
+            recovered = recover_rollback(reconciler)
             yield reconciler, warnings, lambda step: self.publish(place.state, store, step or recovered)
 
     @contextmanager
@@ -381,6 +382,8 @@ class LocalHost:
 
     def _describe(self, branch: BranchHead, state: Path, store: DuckDBReader | None) -> Status:
         halts, trouble = read_halts(self.openers.halts(state), self.clock)
+        if store is not None and store.applied() is not None and store.lacks_past() and self.openers.ledger:
+            trouble = (*trouble, past_unknown("the history has not been asked yet", self.clock))
         branch = replace(branch, conditions=(*branch.conditions, *trouble))
         return describe(branch, read_store_state(store) if store else StoreState(), None, self.clock.now(), halts)
 

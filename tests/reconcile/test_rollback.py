@@ -16,6 +16,7 @@ from reconciler.adapters.duckdb.backup import back_up, restore
 from reconciler.adapters.duckdb.store import open_store, open_temporary
 from reconciler.errors import RefusedError, UsageError
 from reconciler.model.intervals import IntervalEnd
+from reconciler.model.rollback import ROLLED_BACK, Rollback
 from reconciler.reconcile.goback import RollbackRequest, recover_rollback, roll_back
 from reconciler.reconcile.verify import Verifier
 from tests.support import configs
@@ -169,24 +170,20 @@ def test_it_never_goes_back_to_what_was_rolled_back(repo: GitRepo, world: World)
 def test_a_new_store_goes_on_with_it(repo: GitRepo, world: World) -> None:
     go_back(world)
     before = world.store.rollback()
-    world.ledger.record_events("desk", world.store.events_after(0, 100))
+    told = world.store.events(1, only=[ROLLED_BACK])[0]
     fresh = World(repo.path, ledger=world.ledger)
     with fresh.reconciler() as reconciler:
-        assert recover_rollback(reconciler, reconciler.open_ledger, "elsewhere") is None
-        step = recover_rollback(reconciler, reconciler.open_ledger, "desk")
+        assert recover_rollback(reconciler) is None
+        fresh.store.recall(Rollback.of_event(told))
+        step = recover_rollback(reconciler)
         assert step is not None
-        assert recover_rollback(reconciler, reconciler.open_ledger, "desk") is None
+        assert recover_rollback(reconciler) is None
     after = fresh.store.rollback()
     assert before is not None
     assert after is not None
     assert (after.changes, after.reason, after.skipped) == (before.changes, before.reason, before.skipped)
     assert len(held(fresh.attempt())) == 2
-    assert risks(fresh) == {"ann": (1.0, "ACTIVE")}
-    world.store.end_rollback("a test", "ines")
-    world.ledger.record_events("desk", world.store.events_after(0, 100))
-    another = World(repo.path, ledger=world.ledger)
-    with another.reconciler() as reconciler:
-        assert recover_rollback(reconciler, reconciler.open_ledger, "desk") is None
+    assert fresh.live() == world.live(), "also what the skipped commit created, which is off"
 
 
 def test_a_restored_backup_does_not_bring_it_back(repo: GitRepo, tmp_path: Path) -> None:
@@ -201,7 +198,7 @@ def test_a_restored_backup_does_not_bring_it_back(repo: GitRepo, tmp_path: Path)
             else:
                 assert risks(world) == {"ann": (3.0, "ACTIVE")}
                 with world.reconciler() as reconciler:
-                    assert recover_rollback(reconciler, None, "") is not None
+                    assert recover_rollback(reconciler) is not None
                 assert held(world.attempt())
                 assert risks(world) == {"ann": (1.0, "ACTIVE")}
         if deed == "bad":

@@ -37,6 +37,7 @@ from reconciler.adapters.duckdb.connection import (
     open_writable,
     transaction,
 )
+from reconciler.adapters.duckdb.halts import read_halts
 from reconciler.adapters.duckdb.rollbacks import rollback, set_rollback
 from reconciler.adapters.duckdb.state import (
     EVENT_COLUMNS,
@@ -45,8 +46,10 @@ from reconciler.adapters.duckdb.state import (
     suspension,
 )
 from reconciler.adapters.files import sync_folder
+from reconciler.adapters.haltfile import HaltFile
 from reconciler.adapters.machine import explain_os_error
 from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RetryLater, UsageError
+from reconciler.model.halt import Halts
 from reconciler.model.host import HostEvent
 from reconciler.tables.duckdb import qualify, quote
 
@@ -247,13 +250,15 @@ class Restored(Struct, frozen=True):
 
 class _OldStore(Struct, frozen=True):
     """What the store that is replaced still tells: its commit, its host events, as records, what was live, and its
-    suspension and rollback."""
+    suspension, rollback and halts. `lacks_past`: nobody has asked the ledger what stood on the host before it."""
 
     commit: str | None = None
     events: Sequence[tuple[Any, ...]] = ()
     intervals: Sequence[LiveInterval] = ()
     suspension: Suspension | None = None
     rollback: Rollback | None = None
+    halts: Halts = Halts()
+    lacks_past: bool = True
     unread: bool = False
 
 
@@ -278,6 +283,8 @@ def restore(backup: Path, folder: Path, owns: Owns, now: datetime) -> Restored:
         if _read(restoring) != held:
             raise BugError(f"the copy {restoring} is not what {backup} is")
         applied = _adopt(restoring, backup, owns, before, now)
+        if before.halts.number:  # a file that was lost, or is older: what the rows obeyed stands
+            HaltFile(folder).change(lambda found: found if found.number >= before.halts.number else before.halts)
         return Restored(applied, _exchange(restoring, store), before.unread)
     finally:
         with disk_errors(restoring):
@@ -327,6 +334,8 @@ def _read_old(connection: StoreConnection, owns: Owns) -> _OldStore:
         intervals=intervals.intervals_after(connection, 0, ALL),
         suspension=suspension(connection),
         rollback=rollback(connection),
+        halts=read_halts(connection),
+        lacks_past=applied is None or state.cursor(connection, state.LACKS_PAST) > 0,
     )
 
 
@@ -349,6 +358,7 @@ def _adopt(restoring: Path, backup: Path, owns: Owns, before: _OldStore, now: da
                 set_suspension(connection, before.suspension)
                 set_rollback(connection, before.rollback)
             state.renew_id(connection)
+            state.set_cursor(connection, state.LACKS_PAST, int(before.lacks_past))
             detail = {"file": backup.name, "before": before.commit}
             add_event(connection, HostEvent(0, now, "restored", commit, digest, 0, detail))
             if applied is not None and commit is not None:

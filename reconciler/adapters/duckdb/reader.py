@@ -172,6 +172,10 @@ class DuckDBReader:
         """The newest host event that the ledger has; 0 when it has none."""
         return state.cursor(self._connection, state.EVENT_CURSOR)
 
+    def lacks_past(self) -> bool:
+        """Whether the ledger has yet to tell what stood on this host before."""
+        return state.cursor(self._connection, state.LACKS_PAST) > 0
+
     def live_at(self, moment: datetime) -> LiveInterval | None:
         """What was live at a moment; None when this store does not know."""
         return intervals.interval_at(self._connection, moment)

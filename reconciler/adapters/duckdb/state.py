@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 9
 OLDEST_FORMAT = 3
+LACKS_PAST = "lacks_past"
+"""A cursor: 1 in a store that was made anew or brought back, until the ledger has told what stood on the host."""
 FORMAT_OF_INTERVALS = 5
 """The first one with live intervals."""
 
@@ -168,6 +170,7 @@ def prepare(connection: StoreConnection) -> None:
             connection.execute(SCHEMA)
             connection.execute(intervals.SCHEMA)
             connection.execute("INSERT INTO gitops.format VALUES (?, uuid())", [FORMAT_VERSION])
+            set_cursor(connection, LACKS_PAST, 1)
             return
         for newer in range(version + 1, FORMAT_VERSION + 1):
             connection.execute(UPGRADES[newer])

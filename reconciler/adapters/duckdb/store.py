@@ -284,6 +284,12 @@ class DuckDBStore(DuckDBReader):
                 rollbacks.end_rollback(self._connection, rollback, reason, actor, self._clock.now())
         return rollback
 
+    def recall(self, rollback: Rollback | None) -> None:
+        """Be under this rollback, or under none, from now on, as the ledger tells; and lack the past no more."""
+        with self._transaction(ROLLBACK):
+            rollbacks.set_rollback(self._connection, rollback)
+            state.set_cursor(self._connection, state.LACKS_PAST, 0)
+
     def obey(self, kinds: Kinds, halts: Halts) -> HaltStep | None:
         """Make the live rows what git says and these halts leave of it; None where they obey them already."""
         with self._lock:

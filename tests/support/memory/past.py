@@ -12,6 +12,7 @@ from reconciler.model.change import Op
 from reconciler.model.commit import Status
 from reconciler.model.intervals import WENT_LIVE, LiveInterval, complete_intervals
 from reconciler.model.refusal import REFUSED, Refusal
+from reconciler.model.rollback import ROLLBACK_ENDED, ROLLED_BACK
 from reconciler.model.rows import ORPHANED, ActiveDay, HistoryChange, HistoryRow, SideVersion
 from reconciler.tables.rows import declaration_columns, desired_values, name_column
 from tests.support.memory.drift import filter_drift_events
@@ -117,6 +118,11 @@ class PastQueries:
     def halts_at(self, host: str, moment: datetime) -> HostEvent | None:
         """The newest host event of a host until a moment that says which halts stood."""
         told = [one for one in self._told(host) if "halts" in one.detail and one.at <= moment]
+        return max(told, key=lambda one: (one.at, one.seq), default=None)
+
+    def last_rollback(self, host: str) -> HostEvent | None:
+        """The newest host event of a host about a rollback, or the end of one."""
+        told = [one for one in self._told(host) if one.event in (ROLLED_BACK, ROLLBACK_ENDED)]
         return max(told, key=lambda one: (one.at, one.seq), default=None)
 
     def drift_events(self, host: str, only: DriftFilter) -> tuple[HostEvent, ...]:

@@ -63,6 +63,7 @@ class MemoryStore:
         self._changes = self._shipped_changes = 0
         self._halts = Halts()
         self._rules: dict[str, KeptRules] = {}
+        self._lacks_past = True
 
     def owner(self) -> Owner | None:
         """The repository and branch that it belongs to."""
@@ -138,6 +139,14 @@ class MemoryStore:
             detail = {**found.detail(), "ended_by": actor, "end_reason": reason}
             self._happened(HostEvent(0, self._clock.now(), ROLLBACK_ENDED, None, None, 0, detail))
         return found
+
+    def lacks_past(self) -> bool:
+        """Whether the ledger has yet to tell what stood on this host before."""
+        return self._lacks_past
+
+    def recall(self, rollback: Rollback | None) -> None:
+        """Be under this rollback, or under none, from now on."""
+        self._rollback, self._lacks_past = rollback, False
 
     def halts(self) -> Halts:
         """The halts that the rows obey."""
@@ -231,6 +240,11 @@ class MemoryStore:
     def identity(self) -> str:
         """The store's id."""
         return self._id
+
+    def events(self, limit: int, before: int | None = None, only: Collection[str] = ()) -> tuple[HostEvent, ...]:
+        """The newest host events first."""
+        found = (one for one in reversed(self._events) if before is None or one.seq < before)
+        return tuple(one for one in found if not only or one.event in only)[:limit]
 
     def events_after(self, seq: int, limit: int) -> tuple[HostEvent, ...]:
         """The host events that follow one, the oldest first."""
