@@ -38,6 +38,7 @@ from reconciler.daemon.sessions import SharedSessions
 from reconciler.errors import BugError, ReconcilerError, RetryLater
 from reconciler.ledger.ledger import SqlLedger
 from reconciler.metrics import About, Metrics
+from reconciler.model.halt import HaltAct
 from reconciler.model.host import ConditionSeverity
 from reconciler.model.log import Level
 from reconciler.model.receiver import LOOPBACK
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from reconciler.daemon.followers import MakeFollower
     from reconciler.daemon.hostconfig import HostConfig
     from reconciler.kinds.kind import Kinds
+    from reconciler.model.halt import HaltStep
     from reconciler.model.host import Owner
     from reconciler.model.live import CompareView
     from reconciler.ports import Log
@@ -151,7 +153,6 @@ def run_daemon(
         deps.repository.bind(_read_owner(deps.store))
         target = deps.repository.open()
         loop = Loop(host, conditions, Backoff, Intervals(poll=settings.origin.poll_interval), partial(_bug, log))
-        host.on_release = loop.reconcile_again
         watcher = GitWatcher(deps.repository.refs(), loop.trigger, loop.prepare)
         control = DaemonControl(host, loop)
         follower_context = FollowerContext(settings, state, deps.store, log.events, control.note)
@@ -178,6 +179,7 @@ def run_daemon(
         host_state.address = str(server.address.local)
         publisher = EventPublisher(events, lambda: to_json(build_status(host_state.status())))
         host.on_sync, conditions.on_update = publisher.publish_sync, publisher.publish_state
+        host.on_halts = partial(_hear_halts, loop, publisher)
         if settings.receivers:
             notifier = make_notifier(given, deps, target, host_state.status)
             host.on_refresh = notifier.exchange
@@ -330,6 +332,13 @@ def _publisher(context: FollowerContext) -> Publisher | None:
     """What keeps the published copy up to date; None for a host that has none."""
     copy = published_copy(context.settings, context.state_folder)
     return None if copy is None else Publisher(context, copy)
+
+
+def _hear_halts(loop: Loop, publisher: EventPublisher, step: HaltStep) -> None:
+    """Tell clients at once: the operations thread may be waiting for git."""
+    publisher.publish_state()
+    if any(change.act is HaltAct.RELEASED for change in step.changes):
+        loop.reconcile_again()  # a commit that the halt held may go live now
 
 
 def _apply_host_config(

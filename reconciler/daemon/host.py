@@ -135,7 +135,7 @@ class Host:
         self.obeyed = StoreState()
         self.followers: tuple[FollowerThread, ...] = ()
         self.on_sync: Callable[[SyncResult], None] = lambda result: None
-        self.on_release: Callable[[], None] = lambda: None
+        self.on_halts: Callable[[HaltStep], None] = lambda step: None
         self.on_refresh: Callable[[DuckDBStore], None] = lambda store: None
         deps.store.on_obeyed = self.tell_halted
 
@@ -332,8 +332,7 @@ class Host:
                 self.deps.log.event("Halted", told, level=Level.WARN, by=change.by, rows=count)
             else:
                 self.deps.log.event("Released", told, by=change.by, rows=count)
-        if any(change.act is HaltAct.RELEASED for change in step.changes):
-            self.on_release()  # a commit that the halt held may go live now
+        self.on_halts(step)
 
     def kinds(self) -> Kinds:
         """The kinds that the live rows were made under."""

@@ -49,7 +49,7 @@ MAX_EVENT_CHANGES = 500
 """Changes in an event; with more of them it has none, and followers read the rows anew."""
 MAX_EVENT_PROBLEMS = 20
 """Problems in an event; `status` has all of them."""
-STATE_FIELDS = ("sync", "health", "head", "applied", "refused", "suspended", "rolled_back", "troubles")
+STATE_FIELDS = ("sync", "health", "head", "applied", "refused", "suspended", "rolled_back", "halted", "troubles")
 """The fields of a status that change only when something happens."""
 
 

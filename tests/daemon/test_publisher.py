@@ -16,6 +16,7 @@ QUIET: dict[str, Any] = {
     "refused": None,
     "suspended": None,
     "rolled_back": None,
+    "halted": [],
     "troubles": [],
     "drift": None,
 }

@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from tests.running.hosts import Host
 from tests.support import configs
@@ -89,6 +90,26 @@ def test_what_else_changes_the_state_is_told(host: Host, daemon: RunningDaemon) 
         assert state["suspended"]["reason"] == "broker maintenance"
         assert host.run("resume").code == 0
         _until(stream, "state", health="Healthy", suspended=None)
+
+
+def test_a_halt_and_its_release_are_told_and_a_commit_that_it_held_goes_live(tmp_path: Path) -> None:
+    host = Host.create(tmp_path)
+    document = yaml.safe_load(configs.user("ann"))
+    document["metadata"]["labels"] = {"desk": "fx"}
+    host.repo.commit({"users/ann.yaml": yaml.safe_dump(document)})
+    with host.daemon() as daemon, watching(daemon.client().address) as stream:
+        stream.placed()
+        daemon.await_status(lambda said: said["applied"] and said["applied"]["commit"] == host.head)
+        assert host.run("halt", "-l", "desk=fx", "--reason", "the feed is wrong").code == 0
+        while not (halted := _until(stream, "state").data["halted"]):
+            pass
+        assert [(one["selector"], one["reason"]) for one in halted] == [("-l desk=fx", "the feed is wrong")]
+        commit = host.risk("ann", 0.75)
+        refused = _until(stream, "refused").data
+        assert (refused["commit"], refused["problems"][0]["code"]) == (commit, "halted")
+        assert host.run("release", "-l", "desk=fx", "--reason", "it is well").code == 0
+        _until(stream, "state", halted=[])
+        _until(stream, "applied", commit=commit)
 
 
 def test_drift_is_told_when_it_is_put_right(host: Host, daemon: RunningDaemon) -> None:
