@@ -391,9 +391,10 @@ class Change(Answer, frozen=True):
     line: int | None
     fields: tuple[FieldChange, ...]
     destructive: bool
+    halted: Annotated[dict[str, Any], Meta(description="what a halt of this host sets in its row")] | UnsetType = UNSET
 
 
-class DescribedChange(Change, frozen=True):
+class DescribedChange(Change, frozen=True, kw_only=True):
     text: Annotated[str, Meta(description="the same in words")]
 
 

@@ -162,13 +162,15 @@ class FieldChange(Struct, frozen=True):
 class Change(Struct, frozen=True):
     """The create, update or delete of one resource. `old` is None for a create, `new` for a delete.
 
-    `prune` says what becomes of the row; it is None unless this is a delete.
+    `prune` says what becomes of the row; it is None unless this is a delete. `halted` has what a halt of the host sets
+    in the row in place of what git says.
     """
 
     op: Op
     old: Resource | None
     new: Resource | None
     prune: Prune | None = None
+    halted: Mapping[str, Value] | None = None
 
     @property
     def resource(self) -> Resource:

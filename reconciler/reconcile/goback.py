@@ -21,7 +21,7 @@ from reconciler.reconcile.stayoff import find_switched_on
 from reconciler.reconcile.sync import AppliedStep, Mainline, SyncResult
 from reconciler.reconcile.targets import Lookup, Targets
 from reconciler.snapshot.snapshot import EmptyBase, change_between
-from reconciler.tables.rows import rows_under
+from reconciler.tables.rows import changes_under, rows_under
 from reconciler.values import replace
 from reconciler.words import list_words
 
@@ -128,7 +128,8 @@ def go_back(
     now = store.roll_back(kinds, update, rollback)
     seconds, rows = time.perf_counter() - began, tuple(rows_under(store.halts(), kinds, update.rows))
     step = AppliedStep(kinds, applied, now, rows, True, migrated, seconds)
-    plan = Plan(applied.stamp.commit, target, proposal.changes, admission.problems)
+    changes = changes_under(store.halts(), kinds, proposal.changes)
+    plan = Plan(applied.stamp.commit, target, changes, admission.problems)
     return SyncResult(target, now, store.last_attempt(), plan, None, step)
 
 
@@ -179,7 +180,7 @@ def _propose(
 def _review(store: Store, past: Past, proposal: Proposal) -> AdmissionResult:
     """What rules and halts have against the step."""
     admission = past.admission.review(proposal.request)
-    switched_on = find_switched_on(store.halts(), proposal)
+    switched_on = find_switched_on(store.halts(), proposal.request, proposal.rows)
     return replace(admission, problems=tuple(sorted((*admission.problems, *switched_on))))
 
 

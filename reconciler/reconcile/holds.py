@@ -23,7 +23,7 @@ def find_held(
     store: StoreReader, source: Source, processor: CommitProcessor, proposal: Proposal
 ) -> tuple[Problem, ...]:
     """Why this host holds a valid commit: it says what a rollback skipped, or would switch on what is halted."""
-    problems = find_switched_on(store.halts(), proposal)
+    problems = find_switched_on(store.halts(), proposal.request, proposal.rows)
     rollback, commit = store.rollback(), proposal.commit
     sha = commit.version.commit.sha
     if rollback is not None:

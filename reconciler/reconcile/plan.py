@@ -19,6 +19,7 @@ from reconciler import canonical
 from reconciler.errors import UsageError
 from reconciler.model.change import Op, Row
 from reconciler.model.commit import Status
+from reconciler.model.halt import Halts
 from reconciler.plan import Plan, sort_changes
 from reconciler.reconcile.admission import AdmissionRequest, CommitState, MessageApprovals
 from reconciler.reconcile.faults import is_commit_fault
@@ -30,11 +31,12 @@ from reconciler.reconcile.readable import ReadablePart, keep_unread, read_part
 from reconciler.reconcile.review import Reviewer
 from reconciler.reconcile.rollback import candidate_of, hold_problems, skipped_values
 from reconciler.reconcile.rules import Role, stored_kinds
+from reconciler.reconcile.stayoff import find_switched_on
 from reconciler.reconcile.sync import HistoryWalk, Mainline
 from reconciler.reconcile.walk import CommitProcessor, ProcessedCommit, StateAt, WalkStart, state_at, walk_history
 from reconciler.snapshot import tree as trees
 from reconciler.snapshot.snapshot import EmptyBase, LoadedBase, advance_lineage
-from reconciler.tables.rows import rows_under
+from reconciler.tables.rows import changes_under, rows_under
 from reconciler.values import replace
 
 if TYPE_CHECKING:
@@ -187,23 +189,24 @@ class Planner(Struct, frozen=True):
         processor = CommitProcessor(source, folder, bundled, faults)
         return cls(source, processor, Reviewer(source, processor, open_policy_engine), bundled.kinds)
 
-    def plan_commits(self, base: str, head: str) -> tuple[Plan, Kinds]:
+    def plan_commits(self, base: str, head: str, halts: Halts | None = None) -> tuple[Plan, Kinds]:
         """The plan from the state at one commit to that at another, from git alone; and the kinds of its changes.
 
-        An invalid base stands for the last valid commit before it. Raises `UsageError` for what is no commit.
+        `halts` are those of a host on which the base is live. An invalid base stands for the last valid commit before
+        it. Raises `UsageError` for what is no commit.
         """
-        plan, kinds = self._plan_between(self._resolve(base), self._resolve(head))
+        plan, kinds = self._plan_between(self._resolve(base), self._resolve(head), halts or Halts())
         return self.reviewer.complete(plan), kinds
 
-    def _plan_between(self, base: str, head: str) -> tuple[Plan, Kinds]:
+    def _plan_between(self, base: str, head: str, halts: Halts) -> tuple[Plan, Kinds]:
         partial, changes = self._load_partial_base(base, head)
         if partial is not None:
-            plan, kinds = self._plan(partial, base, head, changes, whole=False)
+            plan, kinds = self._plan(partial, base, head, changes, halts, whole=False)
             if not any(change.destructive for change in plan.changes):  # guards need the count of all resources
                 return plan, kinds
         narrowed = self._find_narrowed(base, head)
         start = self._walk_to_base(base) if narrowed else self._load_base(base)
-        plan, kinds = self._plan(start, base, head, changes, whole=True)
+        plan, kinds = self._plan(start, base, head, changes, halts, whole=True)
         if narrowed and self.source.is_shallow():
             plan = replace(plan, problems=tuple(sorted((*plan.problems, *map(warn_unknown_rows, narrowed)))))
         return plan, kinds
@@ -245,12 +248,13 @@ class Planner(Struct, frozen=True):
         review, found = self.reviewer.review_step(request, tree, rows, whole=part is None)
         problems = tuple(sorted({*problems, *found, *held, *([fault] if fault else ())}))
         before = sum(request.count_before(kind.name) for kind in (request.old or request.new).kinds)
-        plan = Plan(base, sha, request.changes, problems, before, base, review=review)
+        changes = changes_under(store.halts(), request.new.kinds, request.changes)
+        plan = Plan(base, sha, changes, problems, before, base, review=review)
         return _complete(plan, part), request.new.kinds
 
     def hold(self, plan: Plan, kinds: Kinds, rollback: Rollback) -> Plan:
         """A plan from a rollback's target with what keeps its head from going live, told by git alone."""
-        skipped, _ = self._plan_between(rollback.target, self._resolve(rollback.skipped))
+        skipped, _ = self._plan_between(rollback.target, self._resolve(rollback.skipped), Halts())
         rollback = replace(rollback, changes=skipped_values(skipped.changes))
         candidate = candidate_of(skipped.changes, plan.changes)
         held = hold_problems(rollback, plan.head, candidate, kinds, self.processor.rules.folder or ".")
@@ -333,7 +337,7 @@ class Planner(Struct, frozen=True):
         return replace(state, snapshot=replace(snapshot, lineage=evolved, kinds=kinds, pending=frozenset()))
 
     def _plan(
-        self, start: PlanBase, base: str, head: str, files: Collection[FileChange] | None, *, whole: bool
+        self, start: PlanBase, base: str, head: str, files: Collection[FileChange] | None, halts: Halts, *, whole: bool
     ) -> tuple[Plan, Kinds]:
         commit = self.source.commit(head)
         state, outcome = self.processor.process(start.state, commit.stamp, files if start.state.tree == base else None)
@@ -349,7 +353,10 @@ class Planner(Struct, frozen=True):
         request = _request_step(start.state, state, base, commit, changes)
         changed = [row.row for row in rows]
         review, found = self.reviewer.review_step(request, state.snapshot.tree, changed, whole=whole and part is None)
-        problems = tuple(sorted(outcome.problems + found))
+        held = find_switched_on(halts, request, changed) if part is None else ()
+        located = locate_problems(held, lambda paths: self.processor.rules.read_files(head, paths))
+        problems = tuple(sorted(outcome.problems + found + located))
+        changes = changes_under(halts, kinds, changes)
         plan = Plan(base, head, changes, problems, start.declared, start.valid_commit, review=review)
         return _complete(plan, part), kinds
 

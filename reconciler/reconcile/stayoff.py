@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Row
     from reconciler.model.halt import Halt, Halts
-    from reconciler.reconcile.admission import Proposal
+    from reconciler.reconcile.admission import AdmissionRequest
 
 HALTED = "halted"
 """The code of the problems."""
@@ -30,31 +30,32 @@ MAX_NAMED = 3
 """Halts and names in a message."""
 
 
-def find_switched_on(halts: Halts, proposal: Proposal) -> tuple[Problem, ...]:
+def find_switched_on(halts: Halts, request: AdmissionRequest, rows: Sequence[Row]) -> tuple[Problem, ...]:
     """A problem for each kind and row that standing halts would not keep off any more after a step.
 
-    Those of a kind that loses what a halt sets are not named one by one. While nothing is live nothing is switched on.
+    `rows` are those that it writes. Those of a kind that loses what a halt sets are not named one by one. While
+    nothing is live nothing is switched on.
     """
-    old, new = proposal.request.old, proposal.request.new.kinds
+    old, new = request.old, request.new.kinds
     if old is None or not halts.standing:
         return ()
     step = _Step(halts, old.kinds, new)
     problems = [problem for kind in old.kinds if kind.halt for problem in step.find_in_schema(kind)]
     told = {kind.name for kind in old.kinds if any(step.find_in_schema(kind))}
-    for before, after in _touched(proposal):
+    for before, after in _touched(request, rows):
         if before.resource.kind in new.by_name and before.resource.kind not in told:
             problems.extend(step.find_in_row(before, after))
     return tuple(sorted(problems))
 
 
-def _touched(proposal: Proposal) -> Iterator[tuple[Row, Row | None]]:
+def _touched(request: AdmissionRequest, rows: Sequence[Row]) -> Iterator[tuple[Row, Row | None]]:
     """The rows that there were, with what becomes of them; None for one that is gone."""
-    delta, old = proposal.request.delta, proposal.request.old
+    delta, old = request.delta, request.old
     if delta is not None:
-        pairs = ((delta.before(row.row_id), row) for row in proposal.rows)
+        pairs = ((delta.before(row.row_id), row) for row in rows)
         yield from ((before, row) for before, row in pairs if before is not None)
     elif old is not None:
-        after = {row.row_id: row for row in (*proposal.request.new.rows(), *proposal.rows)}
+        after = {row.row_id: row for row in (*request.new.rows(), *rows)}
         yield from ((row, after.get(row.row_id)) for row in old.rows())
 
 

@@ -24,13 +24,13 @@ from reconciler.reconcile.record import Recorder, RecordResult, backfill
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.walk import ProcessedCommit, WalkStart, mainline_contains, walk_history
 from reconciler.snapshot.snapshot import EmptyBase, LoadedBase
-from reconciler.tables.rows import rows_under
+from reconciler.tables.rows import changes_under, rows_under
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from reconciler.kinds.kind import Kinds
-    from reconciler.model.change import Row
+    from reconciler.model.change import Change, Row
     from reconciler.model.halt import HaltStep
     from reconciler.model.host import Suspension
     from reconciler.model.problem import Problem
@@ -240,7 +240,7 @@ class Reconciler(Struct, frozen=True):
                 admission = self.admission.review(proposal.request)
                 if approval is not None:
                     admission = admission.approve(approval.by)
-                plan = Plan(base, head, proposal.changes, tuple(sorted({*problems, *admission.problems})))
+                plan = Plan(base, head, self._told(proposal), tuple(sorted({*problems, *admission.problems})))
                 if admission.refused:
                     refused = Plan(base, head, (), plan.problems)
                     return self._record_refusal(refused, mainline, admission.problems), None
@@ -263,6 +263,9 @@ class Reconciler(Struct, frozen=True):
         migrated = old is not None and bool(kinds.changed_from(old.kinds))
         rows = tuple(rows_under(self.store.halts(), kinds, update.rows))
         return AppliedStep(kinds, applied, now, rows, proposal.replaces, migrated, seconds)
+
+    def _told(self, proposal: Proposal) -> tuple[Change, ...]:
+        return changes_under(self.store.halts(), proposal.request.new.kinds, proposal.changes)
 
     def _find_fault(self, subject: str, base: str | None, proposal: Proposal, error: BaseException) -> Problem:
         """Why a step that failed here fails in a fresh process as well. Raises what is not the commit's fault."""

@@ -33,6 +33,7 @@ from reconciler.report.plans import (
     UNTIL_FIXED,
     base_note,
     changed_fields,
+    count_halted,
     partial_note,
     plan_summary,
     prune_effect,
@@ -70,7 +71,7 @@ def render_plan(plan: Plan, kinds: Kinds, links: Links = NO_LINKS) -> str:
     """`plan --format markdown`; with `links` places and names are links to lines."""
     links = links.since(plan.state or plan.base, plan.head, plan.review.gone)
     groups = group_updates(plan.changes, kinds)
-    facts = "".join(f"- {fact}\n" for fact in _facts(plan, links))
+    facts = "".join(f"- {fact}\n" for fact in (*_facts(plan, links), count_halted(plan)) if fact)
     head = f"{MARKER.format('plan')}\n### {_verdict(plan, groups)}\n\n{facts}"
     policies = {problem_code(policy): policy.path for policy in plan.review.policies}
     remedies = {(one.path, one.line, one.pointer): one for one in plan.review.remedies}

@@ -31,7 +31,9 @@ from reconciler.report.plans import (
     SIGNS,
     build_plan,
     change_title,
+    count_halted,
     full_change_lines,
+    halt_effect,
     outcome_lines,
     partial_note,
     prune_effect,
@@ -90,7 +92,11 @@ def render_checked_github(checked: CheckResult) -> str:
 
 def render_plan_github(plan: Plan, kinds: Kinds) -> str:
     """`plan --format github`: an annotation for each problem, and a notice with the deletions and the outcome."""
-    return _render_annotations("plan", plan.problems, [*_deletion_lines(plan, kinds), *outcome_lines(plan)])
+    return _render_annotations(
+        "plan",
+        plan.problems,
+        [*_deletion_lines(plan, kinds), *filter(None, [count_halted(plan)]), *outcome_lines(plan)],
+    )
 
 
 def _render_annotations(title: str, problems: Sequence[Problem], notice: Sequence[str]) -> str:
@@ -191,7 +197,7 @@ def _file_cases(
 
 
 def _change_case(change: Change, kinds: Kinds) -> Case:
-    effect = prune_effect(change, kinds)
+    effect = prune_effect(change, kinds) or halt_effect(change)
     name = f"{change.op} {change_title(change)}" + (f" ({effect})" if effect else "")
     return Case(f"plan.{change.op}", name, (), list(full_change_lines(change, kinds)))
 

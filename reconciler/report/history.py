@@ -81,6 +81,7 @@ def build_recorded_change(
 ) -> answers.RecordedChange:
     """A change with who made it, when and in which commit, and what became of that; `branch` where it is another."""
     described = structs.asdict(build_described_change(change, kinds))
+    del described["halted"]  # halts are no part of what git says
     return answers.RecordedChange(
         **_commit_fields(version),
         orphaned=version.orphaned,

@@ -51,6 +51,7 @@ SIGNS = {Op.CREATE: "+", Op.UPDATE: "~", Op.DELETE: "-"}
 CHANGES_ROOM = 200_000
 """Bytes of the room that problems leave for changes."""
 NAME = "name"
+HALTED_HERE = "halted: "
 NOTHING = "-"
 """Stands for a missing value."""
 
@@ -72,6 +73,9 @@ def build_change(change: Change) -> answers.Change:
             for field in change.fields
         ),
         destructive=change.destructive,
+        halted=UNSET
+        if change.halted is None
+        else {name: canonical.normalize(one) for name, one in change.halted.items()},
     )
 
 
@@ -194,8 +198,9 @@ def change_headline(change: Change, kinds: Kinds) -> str:
     """`- Account op-demo  accounts/op-demo.yaml:3  (row becomes INACTIVE)`."""
     resource = change.resource
     where = f"  {escape_line(resource.path)}:{resource.line}" if resource.path else ""
+    effect = prune_effect(change, kinds) or halt_effect(change)
     headline = f"{SIGNS[change.op]} {change_title(change)}{where}"
-    return f"{headline}  ({prune_effect(change, kinds)})" if change.prune else headline
+    return f"{headline}  ({effect})" if effect else headline
 
 
 def field_lines(change: Change, kinds: Kinds) -> Iterator[str]:
@@ -306,6 +311,31 @@ def prune_effect(change: Change, kinds: Kinds) -> str:
     if change.prune is Prune.DELETE or kind is None or not kind.can_deactivate:
         return "row is deleted"
     return f"row {'stays' if change.resource.values.get(STATUS_FIELD) == INACTIVE else 'becomes'} {INACTIVE}"
+
+
+def halt_effect(change: Change) -> str:
+    """What a halt keeps of the row, whatever git says: `halted: stays INACTIVE until release`; empty without one."""
+    return halted_text(change.op, change.halted or {})
+
+
+def halted_text(op: str, halted: Mapping[str, Value]) -> str:
+    """The same of what a halt sets."""
+    if not halted:
+        return ""
+    values = ", ".join(
+        canonical.text(value) if name == STATUS_FIELD else f"{name} {canonical.text(value)}"
+        for name, value in halted.items()
+    )
+    return escape_line(f"{HALTED_HERE}{'comes' if op == Op.CREATE else 'stays'} {values} until release")
+
+
+def count_halted(plan: Plan) -> str:
+    """How many of the changed resources stay off on this host; empty for none."""
+    count = sum(change.halted is not None for change in plan.changes)
+    if not count:
+        return ""
+    verb = "is halted on this host, and stays" if count == 1 else "are halted on this host, and stay"
+    return f"{count:,} of these {verb} off until `reconciler release`"
 
 
 def _differing_members(name: str, old: Member, new: Member) -> Iterator[tuple[str, Member, Member]]:

@@ -416,7 +416,8 @@ class LocalHost:
                 head = head or planned_head(place.source, branch_choice(self.settings), branch)
                 if base is None:
                     return planner.plan_sync(EmptyStore(), head, self.progress)
-                plan, kinds = planner.plan_commits(base, head)
+                halts, _ = read_halts(self.openers.halts(place.state), self.clock)
+                plan, kinds = planner.plan_commits(base, head, halts)
                 return planner.hold(plan, kinds, parse_rolled_back(rolled_back)) if rolled_back else plan, kinds
             with self.openers.reader(place.state) or nullcontext() as store:
                 if store is not None:

@@ -27,7 +27,7 @@ class WayBack(Service):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._planning = threading.Lock()
-        self._key: tuple[str, str] | None = None
+        self._key: tuple[str, str, str] | None = None
         self._page: Page = {}
 
     def prepare(self) -> Page:
@@ -46,12 +46,13 @@ class WayBack(Service):
             live = applied.stamp.commit
             lookup = Lookup.in_git(planner.source)
             target = Targets(lookup, store, applied, store.rollback(), lambda commits: ()).find(None)
-            if self._key != (live, target):
-                plan, _ = planner.plan_commits(live, target)
+            key = live, target, store.halts().digest
+            if self._key != key:
+                plan, _ = planner.plan_commits(live, target, store.halts())
                 message = planner.source.commit(target).message
                 self._page, self._key = (
                     {"target": target, "message": message, **_shown(build_plan(plan))},
-                    (live, target),
+                    key,
                 )
         return {"back": self._page, "without_back": None}
 

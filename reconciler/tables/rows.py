@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler import canonical
 from reconciler.kinds.kind import INACTIVE, STATUS_FIELD, TIMESTAMPS, SqlType
 from reconciler.kinds.names import DECLARED, declared_name
-from reconciler.model.change import Prune, Resource, Row, Stamp
+from reconciler.model.change import Change, Prune, Resource, Row, Stamp
 from reconciler.model.rows import CutBy
 from reconciler.values import replace
 
@@ -96,6 +96,20 @@ def rows_under(halts: Halts, kinds: Kinds, rows: Iterable[Row]) -> Iterator[Row]
     for row in rows:
         kind = kinds.by_name.get(row.resource.kind)
         yield row if kind is None or not halts.standing else with_halts(kind, row, halts)
+
+
+def changes_under(halts: Halts, kinds: Kinds, changes: Iterable[Change]) -> tuple[Change, ...]:
+    """The changes with what halts set in their rows; `kinds` are those of the new state."""
+    return tuple(_change_under(halts, kinds, change) for change in changes) if halts.standing else tuple(changes)
+
+
+def _change_under(halts: Halts, kinds: Kinds, change: Change) -> Change:
+    new = change.new
+    kind = kinds.by_name.get(new.kind) if new else None
+    if new is None or kind is None or not kind.halt or halts.of(new) is None:
+        return change
+    halted = {name: value for name, value in kind.halt.items() if new.values.get(name) != value}
+    return replace(change, halted=halted or None)
 
 
 def _differing(kind: Kind, row: Row) -> Mapping[str, Value] | None:

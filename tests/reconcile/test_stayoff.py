@@ -14,6 +14,8 @@ from reconciler.model.halt import Halt, Halts, HaltSelector
 from reconciler.model.selection import Condition
 from reconciler.reconcile.goback import RollbackRequest, roll_back
 from reconciler.reconcile.rules import stored_kinds
+from reconciler.report.formats import PLAN_FORMATS
+from reconciler.report.plans import render_plan
 from tests.support.gitrepo import GitRepo
 from tests.support.kinds import START
 from tests.support.memory.store import MemoryStore
@@ -247,3 +249,40 @@ def test_a_host_with_nothing_live_switches_nothing_on(repo: GitRepo, world: Worl
     assert codes(other.attempt().plan) == []
     assert set(live(other).values()) == {OFF}
     assert other.store.halts() != Halts()
+
+
+def test_plans_and_syncs_say_which_changed_rows_stay_off(repo: GitRepo, world: World) -> None:
+    halt(world, FX)
+    halts = world.store.halts()
+    before = repo.git("rev-parse", "HEAD").strip()
+    files = {"london.yaml": venue("london", orders=5), "tokyo.yaml": venue("tokyo", desk="jp", orders=5)}
+    repo.commit({**files, "paris.yaml": venue("paris"), "oslo.yaml": venue("oslo", status="INACTIVE", orders=0)})
+    planned, kinds = world.ahead_with_kinds("HEAD")
+    for plan in (planned, world.between(before, "HEAD", halts), world.attempt().plan):
+        halted = {change.resource.name: dict(change.halted or {}) for change in plan.changes}
+        off = {"status": "INACTIVE", "orders": 0}
+        assert halted == {"london": off, "paris": off, "tokyo": {}, "oslo": {}}
+    assert {change.halted for change in world.between(before, "HEAD").changes} == {None}
+    text = render_plan(planned, kinds)
+    assert "+ Venue paris  paris.yaml:1  (halted: comes INACTIVE, orders 0 until release)" in text
+    assert "~ Venue london  london.yaml:1  (halted: stays INACTIVE, orders 0 until release)" in text
+    assert "~ Venue tokyo  tokyo.yaml:1\n" in text
+    told = json.loads(PLAN_FORMATS["json"](planned, kinds))
+    said = {change["name"]: change.get("halted") for change in told["changes"]}
+    assert said == {"london": off, "paris": off, "tokyo": None, "oslo": None}
+    for form in ("markdown", "github"):
+        assert "2 of these are halted on this host, and stay off" in PLAN_FORMATS[form](planned, kinds)
+    assert "(halted: stays INACTIVE, orders 0 until release)" in PLAN_FORMATS["junit"](planned, kinds)
+
+
+@pytest.mark.parametrize(
+    ("selectors", "files"), [SWITCHING["no halt any more"], SWITCHING["another label"], SWITCHING["half of a halt"]]
+)
+def test_a_plan_beside_a_daemon_knows_what_its_halts_hold(
+    repo: GitRepo, world: World, selectors: tuple[HaltSelector, ...], files: Files
+) -> None:
+    halt(world, *selectors)
+    before = repo.git("rev-parse", "HEAD").strip()
+    repo.commit(files)
+    assert world.between(before, "HEAD", world.store.halts()).problems == world.ahead("HEAD").problems
+    assert codes(world.between(before, "HEAD")) == []

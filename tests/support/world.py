@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.adapters.git.repository import GitSource
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Row, RowId
+    from reconciler.model.halt import Halts
     from reconciler.plan import Plan
     from reconciler.ports import Ledger, PolicyEngine, Store
 
@@ -126,15 +128,19 @@ class World:
         with patch.object(sync, "ROWS_PER_LOOKUP", chosen), self.reconciler() as reconciler:
             return reconciler.sync(approval=approval, rejudge=rejudge)
 
-    def between(self, base: str, head: str) -> Plan:
-        """The plan from one commit to another."""
+    def between(self, base: str, head: str, halts: Halts | None = None) -> Plan:
+        """The plan from one commit to another, under the halts of a host."""
         with self._opened() as source:
-            return _planner(source).plan_commits(base, head)[0]
+            return _planner(source).plan_commits(base, head, halts)[0]
 
     def ahead(self, head: str) -> Plan:
         """The plan from the live rows to a commit."""
+        return self.ahead_with_kinds(head)[0]
+
+    def ahead_with_kinds(self, head: str) -> tuple[Plan, Kinds]:
+        """The same, with the kinds of its changes."""
         with self._opened() as source:
-            return _planner(source).plan_sync(self.store, head)[0]
+            return _planner(source).plan_sync(self.store, head)
 
     def rows(self) -> dict[RowId, Row]:
         """Everything the store holds."""

@@ -19,6 +19,7 @@ from reconciler.kinds.kind import STATUS_FIELD
 from reconciler.model import host
 from reconciler.report import commits
 from reconciler.report.escape import escape_block, escape_line
+from reconciler.report.plans import HALTED_HERE, halted_text
 from reconciler.report.problems import plural
 from reconciler.web import http
 from reconciler.web.events import RESET
@@ -68,6 +69,7 @@ def load_environment() -> Environment:
         "prose": format_prose,
         "counted": plural,
         "arranged": arrange_fields,
+        "stays_off": format_halted,
         "subject": format_subject,
         "pretty": format_json,
         "tone": tone,
@@ -133,6 +135,11 @@ TONES = {
     },
     "busy": {"Progressing", "update", "changed", Fate.PENDING},
 }
+
+
+def format_halted(op: str, halted: Mapping[str, Any]) -> str:
+    """`stays INACTIVE until release`, beside a mark that says that it is halted."""
+    return halted_text(op, halted).removeprefix(HALTED_HERE)
 
 
 def format_value(value: Any) -> Markup:
