@@ -13,6 +13,7 @@ from reconciler.model.commit import RepositorySpec
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from reconciler.ports import PolicyEngine
     from reconciler.settings import Settings
@@ -35,8 +36,15 @@ def early_policy_engine(settings: Settings) -> Iterator[OpenEngine]:
     something else, nothing is lost but its start.
     """
     with Sandbox() as engine:
-        folder = find_root(settings.origin.folder) / settings.path / RepositorySpec().policies
-        if settings.origin.url is None and folder.is_dir():
+        if settings.origin.url is None and _has_policies(settings.origin.folder, settings.path):
             with suppress(NeedsHuman):  # a policy that is run raises it again
                 engine.start()
         yield lambda: nullcontext(engine)
+
+
+def _has_policies(start: Path, folder: str) -> bool:
+    """Whether there are some on disk, as far as can be seen: what cannot be read is told by who has to read it."""
+    try:
+        return (find_root(start) / folder / RepositorySpec().policies).is_dir()
+    except OSError:
+        return False

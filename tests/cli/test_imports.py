@@ -108,6 +108,13 @@ def test_a_plan_starts_what_runs_policies_before_it_asks_git(tmp_path: Path, has
     assert (done.code, engines) == (2, [0] if has_rules else [])
 
 
+@pytest.mark.parametrize("folder", ["x" * 300, "a.yaml", "no/such/folder"])
+def test_a_plan_of_a_folder_that_no_disk_has_is_one_of_git_alone(tmp_path: Path, folder: str) -> None:
+    repo = GitRepo.create(tmp_path / "config")
+    commits = [repo.commit({"a.yaml": configs.user("ann", risk=risk)}) for risk in (0.5, 0.75)]
+    assert traced("plan", "--base", commits[0], "--repo", str(repo.path), "--path", folder).code == 0
+
+
 def test_sync_and_status_import_and_start_only_what_they_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     repo = GitRepo.create(tmp_path / "config")
     repo.commit({"a.yaml": configs.user("ann")})
