@@ -318,9 +318,10 @@ class DriftedRow(Answer, frozen=True):
     fields: tuple[str, ...]
     before: dict[str, Any] | None
     after: dict[str, Any] | None
+    halted: Annotated[tuple[str, ...], Meta(description="fields that a halt sets")] | UnsetType = UNSET
 
 
-class RecordedDrift(DriftedRow, frozen=True):
+class RecordedDrift(DriftedRow, frozen=True, kw_only=True):
     """A live row, or a table, that was not what git said; of a changed row `before` and `after` have `fields` only."""
 
     commit: Annotated[Sha | None, Meta(description="what was live when it was found")]
@@ -328,9 +329,7 @@ class RecordedDrift(DriftedRow, frozen=True):
     found_at: Moment
     ended_at: Moment | None
     ended: Literal["healed", "gone", "changed"] | None
-    certain: (
-        Annotated[bool, Meta(description="of a time that is asked about: whether it was found by then")] | UnsetType
-    ) = UNSET
+    certain: Annotated[bool, Meta(description="of a past time: whether it was found by then")] | UnsetType = UNSET
 
 
 class HistoryPoint(Answer, frozen=True):

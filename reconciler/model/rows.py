@@ -241,7 +241,8 @@ class Drift(Struct, frozen=True):
     A row: `before` and `after` map columns to values as a live row has them, None where there is no row. Of an altered
     table `before` has only the columns that are as they should be. `name` is None for what git does not know.
     A table: `id` is empty, and they map parts (`column weight`, `index …`, `table`) to their definitions in SQL.
-    `fields` are the columns or parts that differ; none for what is missing or extra as a whole.
+    `fields` are the columns or parts that differ; none for what is missing or extra as a whole. `halted` are those
+    of which a halt says what they should be, whatever git says.
     """
 
     kind: str
@@ -251,6 +252,7 @@ class Drift(Struct, frozen=True):
     before: Mapping[str, Any] | None
     after: Mapping[str, Any] | None
     fields: tuple[str, ...] = ()
+    halted: tuple[str, ...] = ()
 
     @property
     def row_id(self) -> RowId:
@@ -276,6 +278,7 @@ class Drift(Struct, frozen=True):
             "fields": list(self.fields),
             "before": _plain(self.before, longest),
             "after": _plain(self.after, longest),
+            **({"halted": list(self.halted)} if self.halted else {}),
         }
 
 

@@ -315,4 +315,5 @@ def _field_lines(row: answers.DriftedRow) -> Iterator[str]:
         return
     for field in row.fields:
         live, git = (escape_line(canonical.text(side.get(field))) for side in (before, after))
-        yield f"    {escape_line(field)}: live {live}, git says {git}"
+        who = "the halt" if field in (row.halted or ()) else "git"
+        yield f"    {escape_line(field)}: live {live}, {who} says {git}"

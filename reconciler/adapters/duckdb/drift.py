@@ -14,6 +14,7 @@ from msgspec import Struct
 from reconciler import canonical
 from reconciler.adapters.duckdb.codec import values_as_found
 from reconciler.adapters.duckdb.connection import REBUILD, fetch_first, fetch_number, first_line
+from reconciler.adapters.duckdb.halts import fields_halted
 from reconciler.adapters.duckdb.tables import (
     COLUMN,
     TABLE,
@@ -123,7 +124,8 @@ class _TablePair:
             f"{', '.join(selected)} {self._differing} ORDER BY 1 LIMIT ?"
         )
         records = self._connection.execute(query, [self._leaving, limit]).fetchall()
-        return [self._drift(record) for record in records]
+        halted = fields_halted(self._connection, self._kind.name, [str(record[0]) for record in records])
+        return [self._drift(record, halted.get(str(record[0]), ())) for record in records]
 
     def count(self) -> int:
         """How much of it differs, the table and its rows."""
@@ -170,9 +172,10 @@ class _TablePair:
             f"WHERE ({unlike}) AND {self._id} IS NOT NULL AND {self._id} NOT IN (SELECT unnest(?::UUID[]))"
         )
 
-    def _drift(self, record: Sequence[Any]) -> Drift:
+    def _drift(self, record: Sequence[Any], halted: Collection[str]) -> Drift:
         row_id, name, is_missing, is_extra, *values = record
         found, said = values[: len(self._compared)], values[len(self._compared) :]
+        fields = () if is_missing or is_extra else differing_columns(self._compared, found, said)
         return Drift(
             kind=self._kind.name,
             id=str(row_id),
@@ -180,7 +183,8 @@ class _TablePair:
             what=DriftType.MISSING if is_missing else DriftType.EXTRA if is_extra else DriftType.CHANGED,
             before=None if is_missing else self._values(found),
             after=None if is_extra else self._values(said),
-            fields=() if is_missing or is_extra else differing_columns(self._compared, found, said),
+            fields=fields,
+            halted=tuple(name for name in fields if name in halted),
         )
 
     def _values(self, record: Sequence[Any]) -> dict[str, Any]:

@@ -56,6 +56,12 @@ def said_by_git(stored: StoredKind, key: str) -> str:
     return f"(SELECT one.said FROM {HALTED} AS one WHERE one.kind = {_literal(stored.name)} AND one.id = {key})"
 
 
+def fields_halted(connection: StoreConnection, kind: str, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The fields that a halt set, of each of some rows where one did."""
+    query = f"SELECT id::VARCHAR, json_keys(said) FROM {HALTED} WHERE kind = ? AND id IN (SELECT unnest(?::UUID[]))"
+    return {row: tuple(sorted(names)) for row, names in connection.execute(query, [kind, list(ids)]).fetchall()}
+
+
 def values_said(kind: Kind, said: str) -> dict[str, Any]:
     """The values that such JSON holds."""
     return {name: _value(kind, name, value) for name, value in json.loads(said).items()}

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from reconciler.kinds.kind import Kinds
 from reconciler.model.change import Prune
 from reconciler.model.halt import Halt, Halts, HaltSelector
 from reconciler.model.intervals import IntervalEnd
 from reconciler.model.selection import Condition
+from reconciler.report.sync import build_drift, drifted_row_lines
 from reconciler.tables.rows import live_values, rows_under
 from reconciler.values import replace
+from tests.adapters.store.tampering import change
 from tests.support.kinds import GADGET, START, WIDGET, gadget, row, step, tombstone, uid, widget
 from tests.support.laws import examples
 from tests.support.memory.store import MemoryStore
@@ -102,6 +105,19 @@ def test_what_something_else_switched_on_is_off_too(duckdb_store: DuckDBStore) -
     duckdb_store._connection.execute("UPDATE widget_config SET status = 'ACTIVE'")
     duckdb_store.obey(KINDS, halt(BY_NAME))
     assert duckdb_store.live(HALTED, "ann")[0].values["status"] == "INACTIVE"
+
+
+def test_drift_of_a_halted_row_names_what_the_halt_says(store: Store) -> None:
+    store.apply(KINDS, step(1, row(ANN, 1), row(BEN, 1)))
+    store.obey(KINDS, halt(BY_NAME))
+    change(store, ANN, status="ACTIVE", pieces=9)
+    change(store, BEN, status="INACTIVE")
+    ann, ben = build_drift(store.drift(KINDS)).drift
+    assert (ann.halted, ben.halted) == (("status",), UNSET)
+    said = [line.strip() for line in drifted_row_lines(ann)]
+    assert "status: live ACTIVE, the halt says INACTIVE" in said
+    assert any(line.startswith("pieces: live 9, git says") for line in said)
+    assert not any("the halt" in line for line in drifted_row_lines(ben))
 
 
 def test_halts_outlive_the_store(duckdb_store: DuckDBStore) -> None:

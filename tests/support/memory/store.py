@@ -337,7 +337,15 @@ class MemoryStore:
 
     def drift(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MAX_REPORTED) -> Drifts:
         """Where the live rows are not what git says."""
-        return scan(self._said(kinds), self._written, leaving, limit)
+        found = scan(self._said(kinds), self._written, leaving, limit)
+        halted = {row.row_id: row.halted for row in self._rows.values() if row.halted}
+        return replace(
+            found,
+            reported=tuple(
+                replace(one, halted=tuple(name for name in one.fields if name in halted.get(one.row_id, ())))
+                for one in found.reported
+            ),
+        )
 
     def heal(
         self,
