@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from reconciler.errors import NeedsHuman, RefusedError, UsageError
+from reconciler.history.points import SHA
 from reconciler.model.change import Change, Op, Prune, Removal
 from reconciler.model.commit import Status
 from reconciler.model.rollback import Rollback, Skipped, SkippedFile
@@ -19,7 +20,7 @@ from reconciler.reconcile.rollback import candidate_of_rows, skipped_values, wit
 from reconciler.reconcile.rules import Role, stored_kinds
 from reconciler.reconcile.stayoff import find_switched_on
 from reconciler.reconcile.sync import AppliedStep, Mainline, SyncResult
-from reconciler.reconcile.targets import Lookup, Targets
+from reconciler.reconcile.targets import MAX_INTERVALS, Lookup, Targets
 from reconciler.snapshot.snapshot import EmptyBase, change_between
 from reconciler.tables.rows import changes_under, rows_under
 from reconciler.values import replace
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Row, RowId, Stamp
     from reconciler.model.commit import Applied, StoreUpdate
-    from reconciler.ports import Base, Clock, Store, Trees
+    from reconciler.ports import Base, Clock, Source, Store, StoreReader, Trees
     from reconciler.reconcile.admission import AdmissionController, AdmissionResult, CommitState, Proposal
     from reconciler.reconcile.rules import RuleReader, Rules
     from reconciler.reconcile.sync import Reconciler
@@ -75,10 +76,23 @@ def past_in_git(reconciler: Reconciler, more: MoreIntervals = lambda commits: ()
     source, store = reconciler.claimant.source, reconciler.store
 
     def find(applied: Applied, rollback: Rollback | None, revision: str | None) -> str:
-        return Targets(Lookup.in_git(source), store, applied, rollback, more).find(revision)
+        try:
+            return Targets(Lookup.in_git(source), store, applied, rollback, more).find(revision)
+        except UsageError as error:
+            if revision is None or not _is_dropped(source, store, revision):
+                raise
+            raise NotInGit(str(error), hint=error.hint) from error
 
     rules = reconciler.processor.rules
     return Past(find, partial(_state_at, reconciler), rules.find_rules, source, rules, reconciler.admission)
+
+
+def _is_dropped(source: Source, store: StoreReader, revision: str) -> bool:
+    """Whether it is the sha of a commit that was live here, and that git no longer has."""
+    if not SHA.fullmatch(revision):
+        return False
+    live = (one.commit for one in store.newest_intervals(MAX_INTERVALS))
+    return any(sha.startswith(revision.lower()) and not source.has_commit(sha) for sha in live)
 
 
 def roll_back(

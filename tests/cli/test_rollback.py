@@ -121,3 +121,22 @@ def test_no_way_back_without_git_and_history(host: Host) -> None:
     for word in ("does not exist", "the history does not have it", "reconciler halt --all"):
         assert word in refused.err, refused
     host.repo.path.with_name("away").rename(host.repo.path)
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_target_that_git_has_collected(host: Host, named: bool) -> None:
+    """The branch was rewritten, and nothing keeps what was live."""
+    good, tree = (host.repo.git("rev-parse", what).strip() for what in ("HEAD~1", "HEAD^{tree}"))
+    anew = host.repo.git("commit-tree", tree, "-m", "All of it, in one commit").strip()
+    host.repo.git("update-ref", "refs/heads/main", anew)
+    host.repo.git("reflog", "expire", "--expire=now", "--all")
+    host.repo.git("gc", "--quiet", "--prune=now")
+    assert host.run("sync").code == 0
+    assert host.run("rollback", "--to", "f" * 40, "--reason", "it loses money").code == 3
+    where = ("--to", good[:10]) if named else ("--to", good)
+    done = host.run("rollback", *where, "--reason", "it loses money")
+    assert done.code == 0, done
+    assert ask(host, "status")["rolled_back"]["target"] == good
+    assert host.run("sync").code == 1, "the values that were skipped are still there"
+    host.edit(FILE, BAD, BETTER, "Bet less")
+    assert (host.run("sync").code, host.run("verify").code) == (0, 0)

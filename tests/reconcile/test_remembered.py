@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from reconciler.adapters.duckdb.store import open_temporary
-from reconciler.errors import NeedsHuman, RefusedError, UsageError
+from reconciler.errors import NeedsHuman, ReconcilerError, RefusedError, UsageError
 from reconciler.kinds.kind import STATUS_FIELD
 from reconciler.model.commit import RepositorySpec
 from reconciler.model.keptrules import KeptRules, RuleFile
@@ -20,11 +24,12 @@ from tests.reconcile.test_rollback import AT_MOST, OTHERS, commit, held, risks
 from tests.reconcile.test_rollback import go_back as go_back_in_git
 from tests.support import configs
 from tests.support.gitrepo import GitRepo
+from tests.support.laws import examples
 from tests.support.memory.store import MemoryStore
 from tests.support.world import CLOCK, FAULTS, SHIPPED, World, engine
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from reconciler.ports import Store
     from reconciler.reconcile.sync import SyncResult
@@ -95,8 +100,8 @@ def test_git_that_comes_back_puts_right_what_no_digest_covers(repo: GitRepo, wor
     world.attempt()
     go_back_without_git(world)
     with world.reconciler() as reconciler:
-        assert recover_rollback(reconciler, None, HOST) is not None
-        assert recover_rollback(reconciler, None, HOST) is None
+        assert recover_rollback(reconciler) is not None
+        assert recover_rollback(reconciler) is None
         source = reconciler.claimant.source
         verifier = Verifier(source, reconciler.processor, source.repository, "main", world.store, None)
         assert verifier.compare_rows() == ()
@@ -212,3 +217,66 @@ def test_rules_that_were_altered() -> None:
     file = RuleFile("policies/a.sql", "cdaa5a50c57c5c1e5b5a1c9a6ba0e2dc7c9d9e3f", b"SELECT 1")
     with pytest.raises(NeedsHuman, match=r"policies/a\.sql is not what was committed"):
         KeptRules.decode(KeptRules("x", RepositorySpec(), (file,)).encode())
+
+
+PRUNE = "apiVersion: reconciler/v1\nkind: Repository\nspec: {{prune: {{mode: {mode}, max_percent: 100}}}}\n"
+NAMES = "abcdefgh"
+DEEDS = st.one_of(
+    st.tuples(st.just("risks"), st.sampled_from(NAMES), st.sampled_from([0.1, 0.2, 0.3])),
+    st.tuples(st.just("goes"), st.sampled_from(NAMES), st.none()),
+    st.tuples(st.just("moves"), st.sampled_from(NAMES), st.sampled_from(["x", "y"])),
+    st.tuples(st.just("prunes"), st.just(""), st.sampled_from(["deactivate", "delete", "off"])),
+)
+
+
+def files_after(files: dict[str, str], deeds: list[tuple[str, str, object]]) -> dict[str, str]:
+    found = dict(files)
+    for deed, name, value in deeds:
+        place = next((path for path in found if path.rpartition("/")[2] == f"{name}.yaml"), f"{name}.yaml")
+        if deed == "risks":
+            found[place] = configs.user(name, risk=float(str(value)))
+        elif deed == "goes":
+            found.pop(place, None)
+        elif deed == "moves" and place in found:
+            found[f"{value}/{name}.yaml"] = found.pop(place)
+        elif deed == "prunes":
+            found["reconciler.yaml"] = PRUNE.format(mode=value)
+    return found
+
+
+@settings(max_examples=examples(60, quick=4))
+@given(st.lists(st.lists(DEEDS, min_size=1, max_size=3), min_size=1, max_size=4), st.data())
+def test_whatever_happened_it_is_what_git_would_have_made(
+    commits: list[list[tuple[str, str, object]]], data: st.DataObject
+) -> None:
+    with TemporaryDirectory() as folder:
+        repo = GitRepo.create(Path(folder))
+        ours = World(repo.path, store=open_temporary(CLOCK))
+        theirs = World(repo.path, store=MemoryStore(CLOCK))
+        files: dict[str, str] = {f"{name}.yaml": configs.user(name) for name in NAMES}
+        for deeds in ([("prunes", "", "deactivate")], *commits):
+            after = files_after(files, deeds)
+            repo.commit(
+                {path: after.get(path) for path in {*files, *after} if files.get(path) != after.get(path)} or after
+            )
+            files = after
+            for world in (ours, theirs):
+                world.attempt()
+        live = [one.commit for one in ours.store.newest_intervals(100)]
+        to = data.draw(st.sampled_from([None, *live]))
+        outcomes = [outcome_of(lambda: go_back_without_git(ours, to)), outcome_of(lambda: go_back_in_git(theirs, to))]
+        assert outcomes[0] == outcomes[1]
+        assert values(ours) == values(theirs)
+        found, expected = ours.store.rollback(), theirs.store.rollback()
+        assert (found and found.changes) == (expected and expected.changes)
+        with ours.reconciler() as reconciler:
+            recover_rollback(reconciler)
+        assert ours.rows() == theirs.rows()
+
+
+def outcome_of(deed: Callable[[], SyncResult]) -> str:
+    try:
+        deed()
+    except ReconcilerError as error:
+        return f"{type(error).__name__}: {error}"
+    return "it went back"
