@@ -75,12 +75,16 @@ class Globals:
         """The host that the settings name; `progress` hears how far an operation in this process has come."""
         from reconciler.wiring.host import open_host
 
-        return open_host(self.settings(), progress)
+        return open_host(self.settings(), progress, self.warn)
 
     def say(self, text: str) -> None:
         """Print something that is worth knowing, unless `--quiet`."""
         if self.verbosity >= 0:
             output.note(text)
+
+    def warn(self, text: str) -> None:
+        """Print a note on what was done or answered otherwise than usual, also with `--quiet`."""
+        output.note(f"note: {text}")
 
     def explain(self, text: str) -> None:
         """Print a detail, with `--verbose` only."""

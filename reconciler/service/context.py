@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from reconciler.adapters.daemonfile import Daemon
     from reconciler.adapters.duckdb.backup import Backup
     from reconciler.adapters.duckdb.backup import Restored as StoreRestored
     from reconciler.adapters.duckdb.reader import DuckDBReader
@@ -201,7 +202,7 @@ class Service:
         self.context = context
 
 
-HELD, BRANCH, PUBLISHED, HISTORY = "Reconciling", "Branch", "PublishedCopy", "History"
+HELD, BRANCH, PUBLISHED, HISTORY, DAEMON = "Reconciling", "Branch", "PublishedCopy", "History", "Daemon"
 """What conditions are about: that nothing goes live, the branch that is followed all the same, the copy for readers,
 and the history that is recorded."""
 STATE_FOLDER = "reconciler"
@@ -295,3 +296,14 @@ def remote_state_folder(settings: Settings) -> Path:
     name = UNFIT.sub("-", re.split(r"[/:]", url)[-1]) or "repository"
     state = user_state_path(STATE_FOLDER, appauthor=False)
     return state / f"{name}-{hashlib.sha256(url.encode()).hexdigest()[:8]}"
+
+
+def describe_silence(daemon: Daemon, clock: Clock) -> HostCondition:
+    """A daemon is there, and another process was asked all the same."""
+    who, now = f"the daemon (process {daemon.pid})", clock.now()
+    stopped = f"{who} is stopped: this is what its files say"
+    hangs = f"{who} does not answer: this is what its files say"
+    hint = "let it go on, or end it and start it again; `reconciler halt` and `release` work meanwhile"
+    if daemon.stopped:
+        return HostCondition(DAEMON, ConditionSeverity.STALLED, "Stopped", stopped, hint, now)
+    return HostCondition(DAEMON, ConditionSeverity.STALLED, "NotAnswering", hangs, hint, now)

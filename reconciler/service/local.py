@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from reconciler.adapters.daemonfile import find_daemon
 from reconciler.errors import BranchError, ReconcilerError, RetryLater, UsageError
 from reconciler.ledger.copy import copy_history
 from reconciler.model.host import ConditionSeverity, HostCondition
@@ -34,6 +35,7 @@ from reconciler.service.context import (
     branch_conditions,
     describe_branch,
     describe_place,
+    describe_silence,
     describe_target,
     known_state_folder,
     recorded_branch,
@@ -384,7 +386,9 @@ class LocalHost:
         halts, trouble = read_halts(self.openers.halts(state), self.clock)
         if store is not None and store.applied() is not None and store.lacks_past() and self.openers.ledger:
             trouble = (*trouble, past_unknown("the history has not been asked yet", self.clock))
-        branch = replace(branch, conditions=(*branch.conditions, *trouble))
+        daemon = find_daemon(state)
+        silent = (describe_silence(daemon, self.clock),) if daemon else ()
+        branch = replace(branch, conditions=(*branch.conditions, *silent, *trouble))
         return describe(branch, read_store_state(store) if store else StoreState(), None, self.clock.now(), halts)
 
     def observe(self, place: Place) -> FollowedBranch:

@@ -42,6 +42,8 @@ MAX_ANSWER = 64 * 1024 * 1024
 REFUSED = "suspended"
 """The code of an error that is a refusal."""
 CHUNK = 256 * 1024
+ALIVE = "/healthz"
+"""What the daemon answers without any of its threads."""
 FILE_NAME = re.compile(r"attachment; filename\*=UTF-8''([^;]+)\.[a-z]+")
 """How the daemon names a file that it sends (RFC 8187)."""
 
@@ -87,6 +89,20 @@ class DaemonClient:
             return from_json(answer, endpoint.answer)
         except ValidationError as error:
             raise self._stranger() from error
+
+    def is_silent(self, seconds: float) -> bool:
+        """Whether its process says nothing for so long, as one that hangs. A busy one tells at least how it is."""
+        connection = http.client.HTTPConnection(self.address, timeout=seconds)
+        try:
+            connection.request("GET", ALIVE)
+            connection.getresponse()
+        except TimeoutError:
+            return True
+        except (OSError, http.client.HTTPException):  # it starts or stops, or is another program
+            return False
+        finally:
+            connection.close()
+        return False
 
     def await_change(self, call: Callable[[Any], T], tag: str, seconds: float) -> tuple[T, str] | None:
         """The answer of a call without arguments, and its ETag, once that is another one; None when time is over."""

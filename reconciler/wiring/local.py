@@ -82,7 +82,7 @@ def plan_ahead(
 def plan_on(host: LocalHost, head: str | None) -> tuple[Plan, Kinds]:
     """The same on a host that is not opened yet."""
     daemon = find_daemon(host.find_state_folder())
-    live = partial(_live_commit, daemon.address, daemon.token) if daemon else None
+    live = partial(_live_commit, daemon.address, daemon.token) if daemon and not daemon.stopped else None
     return host.plan_ahead(head, live)
 
 

@@ -7,6 +7,8 @@ import os
 import random
 import signal
 import socket
+import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from statistics import quantiles
@@ -15,11 +17,13 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
+from reconciler.adapters.daemonfile import announce
 from reconciler.adapters.duckdb.store import open_reader
 from reconciler.adapters.redis.cache import ViewReader
 from reconciler.adapters.redis.connection import connect
 from reconciler.errors import RetryLater
 from reconciler.reconcile.rules import stored_kinds
+from reconciler.wiring import host as wiring_host
 from tests.running.hosts import DESK, Host
 from tests.support.daemons import until
 from tests.support.valkey import server
@@ -102,6 +106,67 @@ def test_a_daemon_that_was_stopped_or_killed_obeys_first_of_all(tmp_path: Path) 
     host.risk("ann", 0.75)
     assert host.run("sync").code == 0
     assert stored(host) == OFF
+
+
+def test_a_stopped_daemon_is_waited_for_by_nobody(tmp_path: Path) -> None:
+    """What its files can answer is answered, and told as such; what only it can do is refused at once."""
+    host = Host.create(tmp_path, REDIS_URL="none")
+    with host.daemon() as daemon:
+        until((host.state / "live.duckdb").exists)
+        until(lambda: _is_free(host), daemon.log)
+        daemon.process.send_signal(signal.SIGSTOP)
+        whose = f"note: the daemon (process {daemon.process.pid}) is stopped"
+        try:
+            assert host.run("halt", *EVERYTHING).code == 0
+            released = host.run("release", "--all", "--reason", "well")
+            assert (released.code, whose in released.err) == (0, True), released
+            assert _is_free(host)
+            status = host.run("status", "--format", "json")
+            assert (status.code, whose in status.err) == (0, True), status
+            said = json.loads(status.out)
+            assert (said["daemon"], [one["reason"] for one in said["troubles"]]) == (None, ["Stopped"])
+            assert (host.run("get", "user").code, host.run("drift").code) == (0, 0)
+            suspended = host.run("suspend", "--reason", "why")
+            assert (suspended.code, "is stopped" in suspended.err) == (3, True), suspended
+            with holding(host):
+                held = host.run("status")
+            assert (held.code, "is stopped" in held.err, "kill -CONT" in held.err) == (3, True, True), held
+        finally:
+            daemon.process.send_signal(signal.SIGCONT)
+        until(lambda: published(host) == ON, daemon.log)
+
+
+def test_a_daemon_that_hangs_is_not_waited_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wiring_host, "SILENCE", 0.2)
+    host = Host.create(tmp_path, REDIS_URL="none")
+    assert host.run("sync").code == 0
+    with hanging() as port, announce(host.state, f"127.0.0.1:{port}", "token"):
+        released = [host.run("halt", *EVERYTHING), host.run("release", "--all", "--reason", "well")]
+        status = host.run("status")
+        for answer in (*released, status):
+            assert (answer.code, "does not answer" in answer.err) == (0, True), answer
+        assert "does not answer" in status.out
+        assert stored(host) == ON
+
+
+@contextmanager
+def holding(host: Host) -> Iterator[None]:
+    """Another process has the store."""
+    code = "import duckdb, sys; store = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", code, str(host.state / "state.duckdb")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield
+
+
+def _is_free(host: Host) -> bool:
+    """Whether no other process has the store."""
+    try:
+        with duckdb.connect(str(host.state / "state.duckdb")):
+            return True
+    except duckdb.IOException:
+        return False
 
 
 def test_it_needs_neither_git_nor_redis_nor_a_history(tmp_path: Path) -> None:

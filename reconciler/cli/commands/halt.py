@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -18,10 +18,13 @@ from reconciler.wiring.host import ask_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from concurrent.futures import Future
 
     from reconciler.answers import Answer
 
     Command = Callable[..., object]
+
+T = TypeVar("T")
 
 
 def choice_options(command: Command) -> Command:
@@ -55,10 +58,10 @@ def halt(given: Globals, /, form: str, drill: bool, reason: str | None, **choice
     if not any(choice.values()):
         if reason is not None:
             raise UsageError("nothing says what to halt", hint="KIND NAME…, -l LABEL or --all")
-        found = ask_at_once(given.settings(), HaltList.all)
+        found = ask_at_once(given.settings(), given.warn, HaltList.all)
         _show(form, found, lambda: standing_lines(found, output.read_moments(form, utc=given.utc)))
         return Exit.OK
-    done = ask_at_once(given.settings(), HostControl.halt, user_name(), reason or "", _chosen(choice))
+    done = _ask(given, HostControl.halt, user_name(), reason or "", _chosen(choice))
     _show(form, done, lambda: halted_lines(done, output.read_moments(form, utc=given.utc)))
     if done.not_haltable:
         given.say(f"not haltable, as their schemas name no field that a halt sets: {', '.join(done.not_haltable)}")
@@ -85,9 +88,13 @@ def release(given: Globals, /, form: str, reason: str, **choice: Any) -> None:
 
     It is named as it was halted; of halted NAMEs some may be released. What another halt covers stays halted.
     """
-    done = given.host().ask(HostControl.release, user_name(), reason, _chosen(choice))
+    done = _ask(given, HostControl.release, user_name(), reason, _chosen(choice))
     _show(form, done, lambda: released_lines(done, output.read_moments(form, utc=given.utc)))
     _tell(done.notes)
+
+
+def _ask(given: Globals, call: Callable[..., Future[T]], *args: object) -> T:
+    return ask_at_once(given.settings(), given.warn, call, *args)
 
 
 def _chosen(typed: Mapping[str, Any]) -> HaltChoice:
