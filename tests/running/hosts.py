@@ -71,9 +71,11 @@ class Host:
             daemon.await_status(lambda said: said["sync"] == "Synced")
             yield daemon
 
-    def starting(self, **settings: str) -> AbstractContextManager[RunningDaemon]:
-        """Its daemon, which has only just been started."""
-        return running(self.origin, self.state, {**self.settings, **settings})
+    def starting(
+        self, variables: Mapping[str, str] | None = None, **settings: str
+    ) -> AbstractContextManager[RunningDaemon]:
+        """Its daemon, which has only just been started; `variables` are those that are no settings."""
+        return running(self.origin, self.state, {**self.settings, **settings}, variables)
 
     def run(self, *arguments: str, variables: Mapping[str, str] | None = None) -> Answer:
         """Run a command on this host, in this process: it asks the daemon as any other would."""

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import random
 import signal
 import socket
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
-from statistics import quantiles
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -180,43 +176,3 @@ def test_it_needs_neither_git_nor_redis_nor_a_history(tmp_path: Path) -> None:
             daemon.await_status(lambda said: bool(said["troubles"]))
             assert host.run("halt", *EVERYTHING).code == 0
             until(lambda: published(host) == OFF, daemon.log)
-
-
-HALTS = int(os.environ.get("TEST_EVENTS", "100"))
-
-
-@pytest.mark.soak
-def test_a_hundred_halts_whatever_happens(tmp_path: Path) -> None:
-    """At each a daemon that works, is stopped, was killed, or hangs at a step of its own; every halt holds."""
-    seed = int(os.environ.get("TEST_SEED", time.time_ns() % 100_000))
-    print(f"TEST_SEED={seed}")  # noqa: T201
-    chance, took = random.Random(seed), list[float]()
-    host = Host.create(tmp_path, REDIS_URL="none")
-    assert host.run("sync").code == 0
-    for number in range(HALTS):
-        with host.starting() as daemon:
-            daemon.await_status(lambda said: said["sync"] == "Synced")
-            state = chance.choice(("works", "works", "stopped", "killed", "commits"))
-            if state == "commits":
-                host.risk(chance.choice(DESK), 0.5 + number / 1000)
-                time.sleep(chance.uniform(0, 0.3))
-            elif state == "stopped":
-                time.sleep(chance.uniform(0, 3))
-                daemon.process.send_signal(signal.SIGSTOP)
-            elif state == "killed":
-                host.risk(chance.choice(DESK), 0.5 + number / 1000)
-                time.sleep(chance.uniform(0, 0.3))
-                daemon.kill()
-            began = time.monotonic()
-            assert host.run("halt", *EVERYTHING).code == 0
-            seconds = time.monotonic() - began
-            if state in ("works", "commits"):
-                took.append(seconds)
-                until(lambda: published(host) == OFF, daemon.log)
-            daemon.kill()
-        assert stored(host) == OFF, state
-        assert host.run("verify", "--format", "json").code == 0
-        assert host.run("release", "--all", "--reason", "next").code == 0
-        assert stored(host) == ON, state
-    parts = quantiles(took, n=100)
-    print(f"{len(took)} beside a daemon: p50 {parts[49]:.2f} s, p99 {parts[98]:.2f} s")  # noqa: T201

@@ -24,9 +24,15 @@ if TYPE_CHECKING:
 
 
 class RunningDaemon:
-    """A daemon. `settings` are RECONCILER_ variables without that prefix, `error` is where its stderr goes."""
+    """A daemon. `settings` are RECONCILER_ variables without that prefix, `variables` are others."""
 
-    def __init__(self, repository: str, state: Path, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        repository: str,
+        state: Path,
+        settings: Mapping[str, str] | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self.state = state
         self.said = state.with_name(f"{state.name}.stderr")
         given = {"HTTP_LISTEN": "127.0.0.1:0", "HISTORY_URL": "none", "REDIS_URL": "none", **(settings or {})}
@@ -34,7 +40,7 @@ class RunningDaemon:
         with self.said.open("ab") as stream:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "reconciler", "run", "--repo", repository, "--state", str(state)],
-                env=kept | {f"RECONCILER_{name}": value for name, value in given.items()},
+                env={**kept, **(variables or {}), **{f"RECONCILER_{name}": value for name, value in given.items()}},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stream,
@@ -102,9 +108,14 @@ class RunningDaemon:
 
 
 @contextmanager
-def running(repository: str | Path, state: Path, settings: Mapping[str, str] | None = None) -> Iterator[RunningDaemon]:
+def running(
+    repository: str | Path,
+    state: Path,
+    settings: Mapping[str, str] | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> Iterator[RunningDaemon]:
     """A daemon that is stopped at the end, and has to end well."""
-    daemon = RunningDaemon(str(repository), state, settings)
+    daemon = RunningDaemon(str(repository), state, settings, variables)
     try:
         yield daemon
         if daemon.process.poll() is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,12 @@ LONGEST = 1_000_000
 """Characters of an argument that are searched."""
 
 
+def _die() -> BaseException:
+    """The process ends here, as by a power cut."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    return SystemExit()
+
+
 class BrokenDriver(Exception):
     """What a library may raise that nobody expected."""
 
@@ -34,6 +41,7 @@ FAULTS: dict[str, Callable[[], BaseException]] = {
     "OSError": lambda: OSError(28, "No space left on device"),
     "MemoryError": MemoryError,
     "BrokenDriver": BrokenDriver,
+    "kill": _die,
 }
 
 
@@ -44,6 +52,12 @@ def inject(monkeypatch: pytest.MonkeyPatch, place: str, fault: str, *, elsewhere
     if elsewhere:
         monkeypatch.syspath_prepend(str(FOLDER))
         monkeypatch.setenv(VARIABLE, f"{place}={fault}")
+
+
+def injecting(place: str, fault: str) -> dict[str, str]:
+    """Variables of a process that is to be started, in which the function fails."""
+    root = Path(__file__).parents[2]
+    return {VARIABLE: f"{place}={fault}", "PYTHONPATH": os.pathsep.join((str(FOLDER), str(root)))}
 
 
 def inject_from_environment() -> None:
