@@ -217,6 +217,9 @@ class StoreReader(Protocol):
     def halts(self) -> Halts:
         """The halts that the live rows obey."""
 
+    def failed_halts(self) -> Mapping[str, str]:
+        """The kinds whose rows could not be made to obey these, and why."""
+
     def halts_at(self, moment: datetime) -> HostEvent | None:
         """The newest host event until a time that says which halts stood, as far as the store still has the events."""
 
@@ -283,8 +286,7 @@ class StoreReader(Protocol):
     def drift(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MAX_REPORTED) -> Drifts:
         """Where the live rows, or their tables, differ from git; all are counted, up to `limit` are reported.
 
-        `kinds` are those of the tables. `leaving` are left out: with `RowId(kind, "")`, all of a kind. Raises
-        `NeedsHuman` when the desired rows were altered too, so that there is nothing to compare with.
+        `kinds` are of the tables; `leaving` are left out, `RowId(kind, "")`: a kind. `NeedsHuman`: git's were altered.
         """
 
 
@@ -303,14 +305,13 @@ class Store(StoreReader, Protocol):
     def obey(self, kinds: Kinds, halts: Halts) -> HaltStep | None:
         """Make the live rows what git says and these halts leave of it; None where they obey them already.
 
-        `kinds` are of the tables. Each change since is a host event; the live interval ends as `halt-changed`.
+        `kinds` are of the tables; each call tries again those in the way. The live interval ends as `halt-changed`.
         """
 
     def roll_back(self, kinds: Kinds, step: StoreUpdate, rollback: Rollback) -> Applied:
         """Replace all state, as `replace`, by that of a rollback's target, and keep the rollback in place of any other.
 
-        The live interval ends as `rolled-back`, and there is a host event of this name. The next `apply` or `replace`
-        ends the rollback, with the host event `rollback-ended`.
+        The interval ends as `rolled-back`, an event too; the next `apply` or `replace` ends it: event `rollback-ended`.
         """
 
     def end_rollback(self, reason: str, actor: str) -> Rollback | None:
@@ -423,8 +424,7 @@ class LedgerReader(Protocol):
     def intervals_of(self, host: str, commits: Collection[str]) -> tuple[LiveInterval, ...]:
         """The intervals in which some commits were live on a host, on any branch, the oldest first.
 
-        Those from before a host kept intervals are made of its host events. An interval that was never ended, since
-        its store was lost, ends where the next one begins.
+        Those from before hosts kept them are made of host events; one that was never ended ends where the next begins.
         """
 
     def newest_intervals(self, host: str, limit: int, *, off: str | None = None) -> tuple[LiveInterval, ...]:

@@ -58,8 +58,8 @@ class Condition(Struct, frozen=True):
 class StoreState(Struct, frozen=True):
     """The store's state. `attempt` is the last attempt; `resources` counts live rows by kind.
 
-    `halts` are those that the rows obey, `halted_rows` counts what they keep from what git says, by kind; `drill` is
-    the host event of the last drill.
+    `halts` are those that the rows obey, `halted_rows` counts what they keep from what git says, by kind;
+    `failed_halts` are the kinds whose tables do not take them, and why. `drill` is the host event of the last drill.
     """
 
     applied: Applied | None = None
@@ -71,6 +71,7 @@ class StoreState(Struct, frozen=True):
     halts: Halts = field(default_factory=Halts)
     halted_rows: Mapping[str, int] = field(default_factory=dict)
     drill: HostEvent | None = None
+    failed_halts: Mapping[str, str] = field(default_factory=dict)
 
 
 class Scan(Struct, frozen=True):
@@ -142,6 +143,7 @@ class Status(Struct, frozen=True):
     halted_rows: Mapping[str, int] = field(default_factory=dict)
     obeys: bool = True
     drill: HostEvent | None = None
+    failed_halts: Mapping[str, str] = field(default_factory=dict)
 
 
 class BranchHead(Struct, frozen=True):
@@ -163,7 +165,8 @@ def describe(
 ) -> Status:
     """The state of a host at a time; `running` is None without a daemon. `halts` are those of the file, if it says."""
     standing = stored.halts if halts is None or halts.number < stored.halts.number else halts
-    obeys = standing.digest == stored.halts.digest
+    is_known = standing.digest == stored.halts.digest
+    obeys = is_known and not stored.failed_halts
     attempt, last_suspension = stored.attempt, stored.suspension
     refused = attempt if attempt and attempt.refused and attempt.stamp.commit == target.head else None
     held = refused if refused and stored.rollback and is_hold(refused.problems) else None
@@ -171,8 +174,10 @@ def describe(
     suspension = last_suspension if last_suspension and last_suspension.holds(now) else None
     sync = _sync(target.head, stored.applied)
     troubles = running.conditions if running else target.conditions
-    if not obeys and stored.applied is not None:
+    if not is_known and stored.applied is not None:
         troubles = (*troubles, _unobeyed(now))
+    if stored.failed_halts:
+        troubles = (*troubles, _failed_halts(stored.failed_halts, now))
     stalled = _stalled(refused, troubles)
     return Status(
         repository=target.repository,
@@ -201,6 +206,7 @@ def describe(
         halted_rows=stored.halted_rows,
         obeys=obeys,
         drill=stored.drill,
+        failed_halts=stored.failed_halts,
     )
 
 
@@ -211,6 +217,12 @@ def _unobeyed(now: datetime) -> HostCondition:
     message = "halts.json says what is halted, and the live rows do not obey it yet"
     hint = "the process that has the store does it next; stop one that hangs, then `reconciler sync`"
     return HostCondition(HALTS, ConditionSeverity.RETRYING, "NotObeyed", message, hint, now)
+
+
+def _failed_halts(failed: Mapping[str, str], now: datetime) -> HostCondition:
+    message = "; ".join(f"{kind} does not obey what is halted: {why}" for kind, why in failed.items())
+    hint = "see to its tables (`reconciler drift`), and stop by hand what trades; it is tried again by itself"
+    return HostCondition(HALTS, ConditionSeverity.STALLED, "NotSwitchedOff", message, hint, now)
 
 
 def _degrades(condition: HostCondition) -> bool:
@@ -226,6 +238,7 @@ def read_store_state(store: StoreReader) -> StoreState:
         owner=store.owner(),
         halts=store.halts(),
         halted_rows=store.halted_rows(),
+        failed_halts=store.failed_halts(),
         drill=store.last_drill(),
         rollback=store.rollback(),
     )

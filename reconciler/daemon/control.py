@@ -74,7 +74,9 @@ class HostState:
         halts, trouble = read_halts(self._deps.halts, self._deps.clock)
         stored, obeyed = observed.stored, self._host.obeyed
         if obeyed.halts.number > stored.halts.number:
-            stored = replace(stored, halts=obeyed.halts, halted_rows=obeyed.halted_rows)
+            stored = replace(
+                stored, halts=obeyed.halts, halted_rows=obeyed.halted_rows, failed_halts=obeyed.failed_halts
+            )
         running = self._running()
         running = replace(running, conditions=(*running.conditions, *trouble))
         return describe(place, stored, running, self._deps.clock.now(), halts)

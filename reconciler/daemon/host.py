@@ -320,7 +320,8 @@ class Host:
     def tell_halted(self, kinds: Kinds, step: HaltStep) -> None:
         """Tell followers what halts changed, and know it at once: the operations thread may be waiting for git."""
         with self.deps.store.reading() as rows:
-            self.obeyed = StoreState(halts=rows.halts(), halted_rows=rows.halted_rows())
+            failed = rows.failed_halts()
+            self.obeyed = StoreState(halts=rows.halts(), halted_rows=rows.halted_rows(), failed_halts=failed)
         changed = AppliedStep.of_halts(kinds, step)
         if changed is not None:
             self.observed = replace(self.observed, stored=replace(self.observed.stored, applied=step.applied))
@@ -332,6 +333,8 @@ class Host:
                 self.deps.log.event("Halted", told, level=Level.WARN, by=change.by, rows=count)
             else:
                 self.deps.log.event("Released", told, by=change.by, rows=count)
+        for kind, why in step.failed.items():
+            self.deps.log.event("HaltFailed", why, level=Level.ERROR, kind=kind)
         self.on_halts(step)
 
     def kinds(self) -> Kinds:

@@ -10,13 +10,13 @@ from datetime import datetime  # noqa: TC003  msgspec reads the types when it de
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from msgspec import Struct, convert, json
+from msgspec import Struct, convert, field, json
 
 from reconciler.model.selection import Condition  # noqa: TC001  the same
 from reconciler.values import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from reconciler.canonical import Value
     from reconciler.model.change import Resource, Row
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 DRILLED = "halt-drilled"
 """The host event of a drill: what a halt would do was done to a copy."""
+HALT_FAILED = "halt-failed"
+"""The host event of a halt that the tables of some kinds do not take, and of its end."""
 MAX_CHANGES = 50
 """Changes that are remembered: what a store has not taken over yet becomes a host event of its own."""
 
@@ -121,6 +123,12 @@ class Halts(Struct, frozen=True):
         selectors = sorted({json.encode(halt.selector) for halt in self.standing})
         return hashlib.sha256(b"\n".join(selectors)).hexdigest()
 
+    def digest_without(self, failed: Collection[str]) -> str:
+        """The same where the rows of some kinds do not obey yet."""
+        if not failed or not self.standing:
+            return self.digest
+        return hashlib.sha256(f"{self.digest} without {' '.join(sorted(failed))}".encode()).hexdigest()
+
     def find(self, kind: str, name: str, row_id: str, labels: Mapping[str, str]) -> Halt | None:
         """The first halt that covers the resource of this kind, name and id, with these labels."""
         return next((halt for halt in self.standing if halt.selector.covers(kind, name, row_id, labels)), None)
@@ -190,8 +198,8 @@ class Halts(Struct, frozen=True):
 class HaltStep(Struct, frozen=True):
     """What halts changed in the live rows: the states before and after, and how many rows of each kind differ.
 
-    `rows` are these, None where there are very many. `changes` of the halts led here. The states are None where
-    nothing is live.
+    `rows` are these, None where there are very many. `changes` of the halts led here, and `failed` are the kinds
+    that are in the way, and why. The states are None where nothing is live.
     """
 
     base: Applied | None
@@ -199,6 +207,7 @@ class HaltStep(Struct, frozen=True):
     counts: Mapping[str, int]
     rows: tuple[Row, ...] | None
     changes: tuple[HaltChange, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
 
 
 def _goes_on(later: Halts, earlier: Halts) -> bool:

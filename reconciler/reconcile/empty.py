@@ -39,7 +39,7 @@ class EmptyStore:
     went_live = kept_rules = _none
     live = events = events_after = intervals_of = newest_intervals = _empty
     intervals_after = refusals_of = refused_since = drift_events = _empty
-    kinds = counts = known_faults = halted_rows = _empty_mapping
+    kinds = counts = known_faults = halted_rows = failed_halts = _empty_mapping
 
     def halts(self) -> Halts:
         """None stand."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler import canonical
+from reconciler.model.halt import HALT_FAILED
 from reconciler.model.rollback import ROLLBACK_ENDED, ROLLED_BACK
 from reconciler.model.rows import DRIFT_FOUND, DRIFT_GONE, DRIFT_HEALED, RESTORED
 from reconciler.report.commits import short_sha
@@ -62,6 +63,13 @@ def _halted(detail: Detail, _: str | None) -> EventWords:
 
 def _released(detail: Detail, _: str | None) -> EventWords:
     return EventWords(str(detail["actor"]), f"released {detail['selector']}: {detail['reason']}")
+
+
+def _halt_failed(detail: Detail, _: str | None) -> EventWords:
+    failed: Mapping[str, str] = detail["failed"]
+    if not failed:
+        return EventWords(None, "the rows of all kinds obey what is halted and released again")
+    return EventWords(None, "; ".join(f"{kind} does not obey what is halted: {why}" for kind, why in failed.items()))
 
 
 def _drilled(detail: Detail, _: str | None) -> EventWords:
@@ -141,6 +149,7 @@ _DESCRIBE: dict[str, Callable[[Detail, str | None], EventWords]] = {
     "halted": _halted,
     "released": _released,
     "halt-drilled": _drilled,
+    HALT_FAILED: _halt_failed,
     "resumed": _resumed,
     "suspension-expired": _expired,
     ROLLED_BACK: _rolled_back,

@@ -40,6 +40,9 @@ class Halted(Answer, frozen=True):
     applied: Annotated[bool, Meta(description="whether the live rows obey it; else the process that has them will")]
     notes: tuple[str, ...]
     counted: Annotated[bool, Meta(description="whether `rows` could be counted; else it is empty")]
+    failed: Annotated[
+        dict[str, str], Meta(description="kinds whose rows do not obey in full, and why; tried again by itself")
+    ]
 
 
 class Released(Answer, frozen=True):
@@ -52,6 +55,9 @@ class Released(Answer, frozen=True):
     number: Count
     applied: bool
     notes: tuple[str, ...]
+    failed: Annotated[
+        dict[str, str], Meta(description="kinds whose rows do not obey in full, and why; tried again by itself")
+    ]
 
 
 class Halts(Answer, frozen=True):
@@ -62,6 +68,9 @@ class Halts(Answer, frozen=True):
     applied: Annotated[bool, Meta(description="whether the live rows obey all of it")]
     drill: Drill | None
     rows_known: Annotated[bool, Meta(description="whether the rows could be read; else it is what halts.json says")]
+    failed: Annotated[
+        dict[str, str], Meta(description="kinds whose rows do not obey in full, and why; tried again by itself")
+    ]
 
 
 class Drilled(Answer, frozen=True):
@@ -88,7 +97,7 @@ def build_halt(halt: Halt) -> StandingHalt:
     )
 
 
-def build_halted(
+def build_halted(  # noqa: PLR0913  one parameter for each field
     halt: Halt,
     number: int,
     rows: Mapping[str, int] | None,
@@ -96,6 +105,7 @@ def build_halted(
     *,
     applied: bool,
     notes: Sequence[str],
+    failed: Mapping[str, str],
 ) -> Halted:
     """`rows` are None where they could not be counted."""
     return Halted(
@@ -107,13 +117,22 @@ def build_halted(
         rows=dict(rows or {}),
         counted=rows is not None,
         not_haltable=tuple(left_out),
-        applied=applied,
+        applied=applied and not failed,
         notes=tuple(notes),
+        failed=dict(failed),
     )
 
 
 def build_released(  # noqa: PLR0913  one parameter for each field
-    ended: Sequence[Halt], selector: str, reason: str, by: str, number: int, *, applied: bool, notes: Sequence[str]
+    ended: Sequence[Halt],
+    selector: str,
+    reason: str,
+    by: str,
+    number: int,
+    *,
+    applied: bool,
+    notes: Sequence[str],
+    failed: Mapping[str, str],
 ) -> Released:
     return Released(
         selector=selector,
@@ -121,8 +140,9 @@ def build_released(  # noqa: PLR0913  one parameter for each field
         by=by,
         ended=tuple(map(build_halt, ended)),
         number=number,
-        applied=applied,
+        applied=applied and not failed,
         notes=tuple(notes),
+        failed=dict(failed),
     )
 
 
@@ -133,12 +153,14 @@ def build_standing(status: Status) -> Halts:
         applied=status.obeys or status.applied is None,
         drill=build_drill(status.drill),
         rows_known=True,
+        failed=dict(status.failed_halts),
     )
 
 
 def build_written(halts: StandingHalts) -> Halts:
     """What the file says, while nobody says what the rows are."""
-    return Halts(halted=tuple(map(build_halt, halts.standing)), rows={}, applied=False, drill=None, rows_known=False)
+    standing = tuple(map(build_halt, halts.standing))
+    return Halts(halted=standing, rows={}, applied=False, drill=None, rows_known=False, failed={})
 
 
 def build_drill(event: HostEvent | None) -> Drill | None:
@@ -198,10 +220,18 @@ def standing_lines(halts: Halts, moments: Moments = EXACT) -> Iterator[str]:
     if not halts.rows_known:
         yield "so says halts.json: the live rows cannot be read now, and the daemon does not answer"
         return
+    yield from failed_lines(halts.failed)
     if halts.halted:
-        yield _state_text(halts.rows, obeys=halts.applied)
+        if not halts.failed:
+            yield _state_text(halts.rows, obeys=halts.applied)
         yield MEANING
     yield f"last drill {drill_text(halts.drill, moments)}"
+
+
+def failed_lines(failed: Mapping[str, str]) -> Iterator[str]:
+    """The kinds that are in the way."""
+    for kind, why in failed.items():
+        yield escape_line(f"{kind} does NOT obey: {why}")
 
 
 def _state_text(rows: Mapping[str, int], *, obeys: bool) -> str:

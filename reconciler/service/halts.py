@@ -98,7 +98,8 @@ class HaltDesk(Struct, frozen=True):
         applied = self._obey(notes)
         rows = self._count(kinds, selector) if applied else None
         left_out = () if selector.kind else tuple(kind.name for kind in kinds if not kind.halt)
-        return build_halted(stands, after.number, rows, left_out, applied=applied, notes=notes)
+        failed = self._failed() if applied else {}
+        return build_halted(stands, after.number, rows, left_out, applied=applied, notes=notes, failed=failed)
 
     def release(self, by: str, reason: str, choice: HaltChoice) -> Released:
         """Release, first in the file and then in the rows.
@@ -122,7 +123,10 @@ class HaltDesk(Struct, frozen=True):
         if selector.is_all and after.standing:
             notes += [f"still halted: {standing_line(halt)}" for halt in after.standing]
         applied = self._obey(notes)
-        return build_released(ended, str(selector), reason, by, after.number, applied=applied, notes=notes)
+        failed = self._failed() if applied else {}
+        return build_released(
+            ended, str(selector), reason, by, after.number, applied=applied, notes=notes, failed=failed
+        )
 
     def _obeyed(self, notes: list[str]) -> StandingHalts | None:
         """The halts that the rows obey, for a file that was lost or cannot be read; None where they cannot be read."""
@@ -141,6 +145,12 @@ class HaltDesk(Struct, frozen=True):
             notes += [LATER, f"until then: {error}"]
             return False
         return True
+
+    def _failed(self) -> Mapping[str, str]:
+        """The kinds that do not obey, and why, as far as that can be read."""
+        with suppress(ReconcilerError), self.open_rows() as store:
+            return store.failed_halts() if store else {}
+        return {}
 
     def _find(self, choice: HaltChoice) -> tuple[tuple[Kind, ...], list[str], HaltSelector]:
         """The kinds there are, what is to be told, and what is meant."""

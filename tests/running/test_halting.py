@@ -165,6 +165,31 @@ def _is_free(host: Host) -> bool:
         return False
 
 
+def test_a_kind_whose_tables_are_in_the_way_is_named(tmp_path: Path) -> None:
+    host = Host.create(tmp_path, REDIS_URL="none")
+    assert host.run("sync").code == 0
+    with duckdb.connect(str(host.state / "state.duckdb")) as store:
+        own = "SELECT index_name FROM duckdb_indexes() WHERE table_name = 'user_config' AND schema_name = 'main'"
+        for (index,) in store.execute(own).fetchall():
+            store.execute(f'DROP INDEX main."{index}"')
+        store.execute("ALTER TABLE main.user_config DROP COLUMN status")
+        store.execute("CREATE TABLE main.theirs (them UUID REFERENCES main.user_config (user_id))")
+        store.execute("INSERT INTO main.theirs SELECT user_id FROM main.user_config")
+    halted = host.run("halt", *EVERYTHING, "--format", "json")
+    said = json.loads(halted.out)
+    assert (halted.code, list(said["failed"]), said["applied"]) == (1, ["User"], False), halted
+    assert "User does NOT obey: its rows stay as they were" in halted.err
+    status = json.loads(host.run("status", "--format", "json").out)
+    assert "NotSwitchedOff" in [one["reason"] for one in status["troubles"]]
+    assert "User does NOT obey" in host.run("halt").out
+    with duckdb.connect(str(host.state / "state.duckdb")) as store:
+        store.execute("DROP TABLE main.theirs")
+    assert host.run("sync").code == 0, "whoever opens the store tries again"
+    assert (host.run("halt").code, stored(host)) == (0, OFF)
+    assert "NOT obey" not in host.run("halt").out
+    assert (host.run("release", "--all", "--reason", "well").code, stored(host)) == (0, ON)
+
+
 def test_it_needs_neither_git_nor_redis_nor_a_history(tmp_path: Path) -> None:
     """The repository's server is gone; Redis and ClickHouse take the connection and say nothing."""
     with hanging() as port:

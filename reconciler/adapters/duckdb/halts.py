@@ -39,10 +39,23 @@ def read_halts(connection: StoreConnection) -> Halts:
     return Halts() if record is None else msgspec.json.decode(record[0], type=Halts)
 
 
-def write_halts(connection: StoreConnection, halts: Halts) -> None:
-    """The rows obey these from now on."""
+class _Failed(Struct, frozen=True):
+    """What stands beside the halts that rows obey."""
+
+    failed: dict[str, str] = {}
+
+
+def read_failed(connection: StoreConnection) -> dict[str, str]:
+    """The kinds whose tables do not take these halts, and why."""
+    record = fetch_first(connection, "SELECT standing FROM gitops.halts")
+    return {} if record is None else msgspec.json.decode(record[0], type=_Failed).failed
+
+
+def write_halts(connection: StoreConnection, halts: Halts, failed: Mapping[str, str]) -> None:
+    """The rows obey these from now on, but those of some kinds."""
     connection.execute("DELETE FROM gitops.halts")
-    values = [halts.number, msgspec.json.encode(halts).decode()]
+    record = {**msgspec.to_builtins(halts), "failed": dict(failed)}
+    values = [halts.number, msgspec.json.encode(record).decode()]
     connection.execute("INSERT INTO gitops.halts (sequence, standing) VALUES (?, ?)", values)
 
 
@@ -124,19 +137,28 @@ def obey_in(connection: StoreConnection, kind: Kind, stored: StoredKind, halts: 
 
 def switch_off(connection: StoreConnection, kind: Kind, stored: StoredKind, halts: Halts) -> list[str]:
     """Set in the live rows that halts cover what these set; the ids of those where something else stood."""
+    covered, key = _covers(stored, halts), quote(stored.key)
+    said = f"{key} IN (SELECT {key} FROM {qualify(DESIRED, stored.table)} AS said WHERE {covered.sql})"
+    which = Clause("true") if _covers_any_row(stored, halts) else Clause(said, covered.values)
+    return _switch_off(connection, kind, stored, halts, which)
+
+
+def switch_off_blindly(connection: StoreConnection, kind: Kind, stored: StoredKind, halts: Halts) -> list[str]:
+    """The same where nothing says what git does: without those that only labels or names tell."""
+    ids = [one for halt in _standing_of(stored, halts) for one in halt.selector.ids]
+    known = Clause(f"{quote(stored.key)}::VARCHAR IN (SELECT unnest(?::VARCHAR[]))", (ids,))
+    which = Clause("true") if _covers_any_row(stored, halts) else known
+    return _switch_off(connection, kind, stored, halts, which)
+
+
+def _switch_off(connection: StoreConnection, kind: Kind, stored: StoredKind, halts: Halts, which: Clause) -> list[str]:
     fields = {name: value for name, value in kind.halt.items() if name in stored.columns}
     if not fields or not halts.standing:
         return []
-    covered, key = _covers(stored, halts), quote(stored.key)
-    desired, live = qualify(DESIRED, stored.table), qualify(LIVE, stored.table)
+    key, live = quote(stored.key), qualify(LIVE, stored.table)
     unlike = " OR ".join(f"{quote(name)} IS DISTINCT FROM ?" for name in fields)
-    changed = _ids(
-        connection,
-        f"SELECT {key} FROM {live} WHERE ({unlike}) AND "
-        f"({_covers_any_row(stored, halts)} OR {key} IN (SELECT {key} FROM {desired} AS said WHERE {covered.sql}))",
-        *fields.values(),
-        *covered.values,
-    )
+    query = f"SELECT {key} FROM {live} WHERE ({unlike}) AND ({which.sql})"
+    changed = _ids(connection, query, *fields.values(), *which.values)
     settings = ", ".join(f"{quote(name)} = ?" for name in fields)
     these = f"{key} IN (SELECT unnest(?::UUID[]))"
     connection.execute(f"UPDATE {live} SET {settings} WHERE {these}", [*fields.values(), changed])
@@ -220,8 +242,8 @@ def _covers(stored: StoredKind, halts: Halts) -> Clause:
     return Clause(sql, tuple(value for clause in clauses for value in clause.values))
 
 
-def _covers_any_row(stored: StoredKind, halts: Halts) -> str:
-    return "true" if any(halt.selector.is_all for halt in _standing_of(stored, halts)) else "false"
+def _covers_any_row(stored: StoredKind, halts: Halts) -> bool:
+    return any(halt.selector.is_all for halt in _standing_of(stored, halts))
 
 
 def _standing_of(stored: StoredKind, halts: Halts) -> Iterator[Halt]:

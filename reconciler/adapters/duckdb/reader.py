@@ -17,7 +17,7 @@ from reconciler.adapters.duckdb import intervals, keptrules, rollbacks, state
 from reconciler.adapters.duckdb.base import DuckDBBase
 from reconciler.adapters.duckdb.connection import fetch_first, fetch_number, reading_live_tables
 from reconciler.adapters.duckdb.drift import DriftScope, scan_drift
-from reconciler.adapters.duckdb.halts import count_halted, read_halts
+from reconciler.adapters.duckdb.halts import count_halted, read_failed, read_halts
 from reconciler.adapters.duckdb.rows import Rows, copy_for_query, declared_sum, declared_table, export_rows
 from reconciler.adapters.duckdb.selecting import SelectedRows
 from reconciler.adapters.duckdb.state import (
@@ -102,6 +102,10 @@ class DuckDBReader:
     def halts(self) -> Halts:
         """The halts that the live rows obey."""
         return read_halts(self._connection)
+
+    def failed_halts(self) -> Mapping[str, str]:
+        """The kinds whose tables do not take these halts, and why."""
+        return read_failed(self._connection)
 
     def halts_at(self, moment: datetime) -> HostEvent | None:
         """The newest host event until a moment that says which halts stood; None where the store has none."""

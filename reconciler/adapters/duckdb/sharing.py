@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -30,6 +31,8 @@ OPEN_SECONDS, OPEN_PAUSE = 2.0, 0.05
 """Seconds that another process's turn is waited out, and between two tries."""
 UNKNOWN = (0, 0, 0)
 """The mark of no file."""
+OBEY_RETRY = 10.0
+"""Seconds until a halt that the tables of a kind do not take is tried again."""
 READERS_SECONDS = 10.0
 """Seconds that a turn is waited for within this process."""
 
@@ -48,6 +51,7 @@ class SharedStore:
         self._changed = False
         self._halts = HaltFile(folder)
         self._obeyed: HaltMark = UNKNOWN
+        self._obey_again = math.inf
         self.on_obeyed: Callable[[Kinds, HaltStep], None] = lambda kinds, step: None
 
     def store(self) -> DuckDBStore:
@@ -63,15 +67,16 @@ class SharedStore:
         Waits for a transaction, and for nothing else that the thread which writes may be at.
         """
         mark = self._halts.mark()
-        if mark == self._obeyed:
+        if mark == self._obeyed and time.monotonic() < self._obey_again:
             return None
         with self._turn:
             self._await_copy()
             store = self._open()
             self._readers += 1
         try:
-            step = obey_file(store, self._folder)
-            self._obeyed = mark
+            step = obey_file(store, self._folder) or store.obeyed
+            self._obeyed, store.obeyed = mark, None
+            self._obey_again = time.monotonic() + OBEY_RETRY if store.failed_halts() else math.inf
         finally:
             with self._turn:
                 self._readers -= 1

@@ -14,7 +14,7 @@ from reconciler import canonical
 from reconciler.adapters.duckdb import intervals
 from reconciler.adapters.duckdb.codec import dump_problems, load_problems
 from reconciler.adapters.duckdb.connection import AlteredStore, fetch_first, fetch_number, transaction
-from reconciler.adapters.duckdb.halts import read_halts
+from reconciler.adapters.duckdb.halts import read_failed, read_halts
 from reconciler.errors import NeedsHuman
 from reconciler.model.change import Stamp
 from reconciler.model.commit import Applied, Attempt
@@ -238,7 +238,7 @@ def applied(connection: StoreConnection) -> Applied | None:
     if record is None:
         return None
     commit, time, height, digest, at, rebuilt, rules = record
-    stamp, halts = Stamp(commit, canonical.utc(time)), read_halts(connection).digest
+    stamp, halts = Stamp(commit, canonical.utc(time)), read_halts(connection).digest_without(read_failed(connection))
     return Applied(stamp, height, digest, canonical.utc(at), halts, rebuilt, rules)
 
 

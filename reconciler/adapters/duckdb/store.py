@@ -21,7 +21,7 @@ from reconciler.adapters.duckdb.connection import (
     transaction,
 )
 from reconciler.adapters.duckdb.drift import DriftScope, altered_tables, heal, scan_drift
-from reconciler.adapters.duckdb.halts import switch_off_all
+from reconciler.adapters.duckdb.halts import read_failed, read_halts, switch_off_all
 from reconciler.adapters.duckdb.memory import (
     APPLIED,
     ATTEMPTED,
@@ -45,12 +45,14 @@ from reconciler.adapters.duckdb.writing import advance, replace_all
 from reconciler.adapters.haltfile import HaltFile
 from reconciler.adapters.machine import SystemClock
 from reconciler.errors import BugError, NeedsHuman, ReconcilerError
+from reconciler.kinds.kind import Kinds
+from reconciler.model.change import RowId
 from reconciler.model.commit import Applied, Attempt
 from reconciler.model.host import HostEvent, ownership_events
 from reconciler.model.intervals import IntervalEnd
 from reconciler.model.refusal import REFUSED, refusal_detail
 from reconciler.model.rollback import is_hold
-from reconciler.model.rows import DRIFT_HEALED, MAX_REPORTED, next_drift_event
+from reconciler.model.rows import DRIFT_HEALED, MAX_REPORTED, TABLE_ITSELF, next_drift_event
 from reconciler.values import replace
 
 if TYPE_CHECKING:
@@ -58,8 +60,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.canonical import Value
-    from reconciler.kinds.kind import Kinds
-    from reconciler.model.change import RowId
     from reconciler.model.commit import StoreUpdate
     from reconciler.model.halt import Halts, HaltStep
     from reconciler.model.host import Owner, Suspension
@@ -99,7 +99,7 @@ def open_store(folder: Path, clock: Clock, recall: Callable[[], StoreMemory | No
 def obey_file(store: DuckDBStore, folder: Path) -> HaltStep | None:
     """Make the rows obey the halts of a state folder; None where they do. Raises `NeedsHuman` where it cannot be read.
 
-    A file that was lost, or is older than what the rows obey, is written anew; so is what was typed for a kind.
+    A file that was lost, or is older than what the rows obey, is written anew, as is what was typed for a kind.
     """
     file, obeyed, tables = HaltFile(folder), store.halts(), store.tables()
     written = file.read()
@@ -107,7 +107,7 @@ def obey_file(store: DuckDBStore, folder: Path) -> HaltStep | None:
         file.change(lambda found: found if found.number >= obeyed.number else obeyed)
         return None
     named = written.named(tables)
-    step = store.obey(store.made_under(), named) if named != obeyed else None
+    step = store.obey(store.made_under(), named) if named != obeyed or store.failed_halts() else None
     if named != written:
         with suppress(ReconcilerError):  # the next opening tries again
             file.change(lambda found: found.named(tables))
@@ -218,7 +218,16 @@ class DuckDBStore(DuckDBReader):
 
     def halts(self) -> Halts:
         """The halts that the live rows obey."""
-        return self._known.get((HALTS,), super().halts)
+        return self._known.get((HALTS,), lambda: self._ask(read_halts))
+
+    def failed_halts(self) -> Mapping[str, str]:
+        """The kinds whose tables do not take these halts, and why."""
+        return self._known.get((HALTS, "failed"), lambda: self._ask(read_failed))
+
+    def _ask(self, read: Callable[[StoreConnection], T]) -> T:
+        """For any thread: the one that writes reads through the store's own connection meanwhile."""
+        with closing(self._connection.cursor()) as cursor:
+            return read(cursor)
 
     def halted_rows(self) -> Mapping[str, int]:
         """How many live rows halts keep from what git says, by kind."""
@@ -241,8 +250,8 @@ class DuckDBStore(DuckDBReader):
         before = self.owner()
         if owner == before:
             return
-        now = self._clock.now()
         with self._transaction(OWNER):
+            now = self._clock.now()
             state.set_owner(self._connection, owner)
             self._timeline = None
             for event, detail in ownership_events(before, owner):
@@ -291,26 +300,22 @@ class DuckDBStore(DuckDBReader):
             state.set_cursor(self._connection, state.LACKS_PAST, 0)
 
     def obey(self, kinds: Kinds, halts: Halts) -> HaltStep | None:
-        """Make the live rows what git says and these halts leave of it; None where they obey them already."""
+        """Make the live rows what git says and these halts leave of it; None where they obey them already.
+
+        For any thread: the connection is its own.
+        """
         with self._lock:
-            before, halts = self.halts(), halts.named(kinds.tables)
-            if halts == before:
+            before, failed, halts = self.halts(), self.failed_halts(), halts.named(kinds.tables)
+            if halts == before and not failed:
                 return None
             with closing(self._connection.cursor()) as cursor:
+                base = state.applied(cursor)
+                update = HaltUpdate(self._catalog, kinds, base, before, halts, self._clock.now())
                 try:
-                    return self._obey(cursor, kinds, before, halts)
-                except BugError:
-                    if not self._mend_tables():
-                        raise
-                    return self._obey(cursor, kinds, before, halts)
-
-    def _obey(self, connection: StoreConnection, kinds: Kinds, before: Halts, halts: Halts) -> HaltStep:
-        update = HaltUpdate(self._catalog, kinds, self.applied(), before, halts, self._clock.now())
-        self._known.forget((APPLIED, COUNTS, HALTED, HALTS))
-        step = obey(connection, update)
-        self._timeline = None
-        self._known.forget((APPLIED, COUNTS, HALTED, HALTS))
-        return step
+                    return obey(cursor, update, failed)
+                finally:
+                    self._timeline = None
+                    self._known.forget((APPLIED, COUNTS, HALTED, HALTS))
 
     def refuse(self, attempt: Attempt, judged: Attempt | None = None) -> None:
         """Record that a commit was refused. Hearing it again about the same commit is no second event."""
@@ -348,7 +353,8 @@ class DuckDBStore(DuckDBReader):
         Raises `NeedsHuman` when what git says was altered, too, or something of somebody's depends on a table.
         """
         with self._transaction(COUNTS):
-            drifts = scan_drift(self._connection, self._catalog, DriftScope(kinds, leaving, limit))
+            off = [RowId(kind, TABLE_ITSELF) for kind in self.failed_halts()]  # and `desired` does not say so
+            drifts = scan_drift(self._connection, self._catalog, DriftScope(kinds, (*leaving, *off), limit))
             if drifts.reported:
                 heal(self._connection, self._catalog, drifts)
                 self._record_drift(DRIFT_HEALED, drifts.detail(checked) | ({"left": True} if leaving else {}))
@@ -357,9 +363,10 @@ class DuckDBStore(DuckDBReader):
     def record_drift(self, kinds: Kinds, *, checked: datetime | None = None) -> Drifts:
         """What `drift` finds. That there is some, other than before, or none any more, is written down as an event."""
         with self._transaction():
-            scope = DriftScope(kinds, (), MAX_REPORTED)
+            scope, failed = DriftScope(kinds, (), MAX_REPORTED), self.failed_halts()
             drifts = scan_drift(self._connection, self._catalog, scope)
-            if drifts.total and (off := switch_off_all(self._connection, kinds, self._catalog, self.halts())):
+            sound = Kinds(tuple(kind for kind in kinds if kind.name not in failed))
+            if drifts.total and (off := switch_off_all(self._connection, sound, self._catalog, self.halts())):
                 self._record_drift(DRIFT_HEALED, {**drifts.only(off).detail(checked), "left": True})
                 drifts = scan_drift(self._connection, self._catalog, scope)
             news = next_drift_event(drifts, last_drift_event(self._connection))
@@ -410,9 +417,8 @@ class DuckDBStore(DuckDBReader):
     def expire(self) -> Suspension | None:
         """End the suspension if it has expired; gives it, None when there is none or it still holds."""
         suspension = self.suspension()
-        if suspension is None or suspension.holds(self._clock.now()):
-            return None
-        return self._end_suspension("suspension-expired", {})
+        over = suspension is not None and not suspension.holds(self._clock.now())
+        return self._end_suspension("suspension-expired", {}) if over else None
 
     def _end_suspension(self, how: str, more: dict[str, Value]) -> Suspension | None:
         suspension = self.suspension()
@@ -463,11 +469,10 @@ class DuckDBStore(DuckDBReader):
         """What a step writes beside the rows; with the rollback that it is of, which else is over now."""
         began = perf_counter()
         now, stamp, known = self._clock.now(), step.commit.stamp, catalog_of(kinds)
+        halts = self.halts().digest_without(self.failed_halts())
         event = HostEvent(0, now, "applied", stamp.commit, step.digest, 0, step.detail(how))
-        applied, over = (
-            Applied(stamp, step.height, step.digest, now, self.halts().digest, step.rebuilt, step.rules_id),
-            self.rollback(),
-        )
+        applied = Applied(stamp, step.height, step.digest, now, halts, step.rebuilt, step.rules_id)
+        over = self.rollback()
         ended = IntervalEnd.ROLLED_BACK if rollback else None
         kept = (HALTED,) if self.halts().standing else ()  # without halts none is kept from what git says
         known_rules = self._known.get((RULES,), lambda: keptrules.kept_ids(self._connection))

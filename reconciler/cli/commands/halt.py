@@ -11,7 +11,7 @@ from reconciler.cli.commands.reconcile import user_name
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.cli.output import Exit
 from reconciler.errors import UsageError
-from reconciler.report.halts import MEANING, drilled_lines, halted_lines, released_lines, standing_lines
+from reconciler.report.halts import MEANING, drilled_lines, failed_lines, halted_lines, released_lines, standing_lines
 from reconciler.service.halts import HaltChoice, HaltList
 from reconciler.service.host import HostControl
 from reconciler.wiring.host import ask_at_once
@@ -66,7 +66,7 @@ def halt(given: Globals, /, form: str, drill: bool, reason: str | None, **choice
     if done.not_haltable:
         given.say(f"not haltable, as their schemas name no field that a halt sets: {', '.join(done.not_haltable)}")
     _tell(done.notes)
-    return Exit.OK
+    return _tell_failed(done.failed)
 
 
 def _drill(given: Globals, form: str, named: bool) -> Exit:
@@ -83,7 +83,7 @@ def _drill(given: Globals, form: str, named: bool) -> Exit:
 @format_option("text", "json")
 @global_options
 @click.pass_obj
-def release(given: Globals, /, form: str, reason: str, **choice: Any) -> None:
+def release(given: Globals, /, form: str, reason: str, **choice: Any) -> int:
     """End a halt: the rows are what git says again. `release --all` ends all halts there are.
 
     It is named as it was halted; of halted NAMEs some may be released. What another halt covers stays halted.
@@ -91,6 +91,14 @@ def release(given: Globals, /, form: str, reason: str, **choice: Any) -> None:
     done = _ask(given, HostControl.release, user_name(), reason, _chosen(choice))
     _show(form, done, lambda: released_lines(done, output.read_moments(form, utc=given.utc)))
     _tell(done.notes)
+    return _tell_failed(done.failed)
+
+
+def _tell_failed(failed: Mapping[str, str]) -> Exit:
+    """Name the kinds that do not obey."""
+    for line in failed_lines(failed):
+        output.note(line)
+    return Exit.PROBLEMS if failed else Exit.OK
 
 
 def _ask(given: Globals, call: Callable[..., Future[T]], *args: object) -> T:

@@ -152,6 +152,10 @@ class MemoryStore:
         """The halts that the rows obey."""
         return self._halts
 
+    def failed_halts(self) -> Mapping[str, str]:
+        """It has no tables that could be in the way."""
+        return {}
+
     def halts_at(self, moment: datetime) -> HostEvent | None:
         """The newest host event until a moment that says which halts stood."""
         told = [one for one in self._events if "halts" in one.detail and one.at <= moment]
