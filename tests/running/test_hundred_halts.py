@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tests.support.disks import Disk
     from tests.support.githttp import GitServer
 
-pytestmark = pytest.mark.soak
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(3 * 3600)]
 
 HALTS = int(os.environ.get("TEST_EVENTS", "100"))
 STATES = (
@@ -65,7 +65,6 @@ STEPS = (
     "reconciler.report.halts:build_halted",
 )
 """Where a daemon that halts is killed: before the file, in and after the transaction, before it answers."""
-REASON, POISONED = "the feed is wrong", "the feed is poison"
 DISK = 48_000
 """Kilobytes of the small disk."""
 
@@ -161,17 +160,29 @@ def mend(world: World, state: str) -> None:
         world.disk.empty()
 
 
+def await_synced(daemon: RunningDaemon, told: str) -> None:
+    """Wait until it is; of one that hangs the log says where each thread is."""
+    try:
+        daemon.await_status(lambda said: said["sync"] == "Synced")
+    except AssertionError as error:
+        if daemon.process.poll() is None:
+            daemon.process.send_signal(signal.SIGABRT)
+            daemon.process.wait(DEADLINE)
+        raise AssertionError(f"{told}: {error}\n{daemon.log()[-8000:]}") from error
+
+
 def halt_once(world: World, state: str) -> None:
     host = world.small if state == "disk full" else world.plain
     hang = f"127.0.0.1:{world.hanging}"
     settings = {"REDIS_URL": f"redis://{hang}", "HISTORY_URL": f"clickhouse://{hang}"} if "Redis" in state else {}
     step = world.chance.choice(STEPS)
-    variables = injecting(step, "kill") if state == "killed at a step" else {}
+    word = f"halt {world.number:04}:"
+    variables = injecting(step, "kill", word) if state == "killed at a step" else {}
     told = f"{state} {step if variables else ''}"
-    with host.starting(variables, **settings) as daemon:
-        daemon.await_status(lambda said: said["sync"] == "Synced")
+    with host.starting({**variables, "PYTHONFAULTHANDLER": "1"}, **settings) as daemon:
+        await_synced(daemon, told)
         disturb(world, state, host, daemon)
-        answer, seconds = halt(host, POISONED if variables else REASON)
+        answer, seconds = halt(host, f"{word} the feed is wrong")
         if variables:
             until(lambda: daemon.process.poll() is not None, lambda: f"it lives after {step}: {daemon.log()}")
         world.seen[f"{state}: {'off' if answer['applied'] else 'written'}"] += 1
@@ -201,11 +212,12 @@ def test_a_hundred_halts_whatever_happens(tmp_path: Path) -> None:
         states = [state for state in STATES if where.disk is not None or state != "disk full"]
         if where.disk is None:
             print("no disk could be mounted: no full one was tried")  # noqa: T201
-        for number in range(HALTS):
-            where.number = number
-            halt_once(where, states[number % len(states)] if number < len(states) else chance.choice(states))
-    for line in figures(where):
-        print(line)  # noqa: T201
+        try:
+            for number in range(HALTS):
+                where.number = number
+                halt_once(where, states[number % len(states)] if number < len(states) else chance.choice(states))
+        finally:
+            print("\n".join(figures(where)))  # noqa: T201
 
 
 def figures(where: World) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Faults in functions of the program, in this process and in those that it starts.
 
 A function fails when the word `poison` is in one of its arguments, so that it fails for one commit and not for another.
+In a process that is started it may be another word.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pytest
 
 VARIABLE = "TEST_INJECTED_FAULT"
+WORD = "TEST_INJECTED_WORD"
 FOLDER = Path(__file__).parent / "injection"
 POISON = "poison"
 LONGEST = 1_000_000
@@ -54,10 +56,10 @@ def inject(monkeypatch: pytest.MonkeyPatch, place: str, fault: str, *, elsewhere
         monkeypatch.setenv(VARIABLE, f"{place}={fault}")
 
 
-def injecting(place: str, fault: str) -> dict[str, str]:
-    """Variables of a process that is to be started, in which the function fails."""
+def injecting(place: str, fault: str, word: str) -> dict[str, str]:
+    """Variables of a process that is to be started, in which the function fails at this word."""
     root = Path(__file__).parents[2]
-    return {VARIABLE: f"{place}={fault}", "PYTHONPATH": os.pathsep.join((str(FOLDER), str(root)))}
+    return {VARIABLE: f"{place}={fault}", WORD: word, "PYTHONPATH": os.pathsep.join((str(FOLDER), str(root)))}
 
 
 def inject_from_environment() -> None:
@@ -80,7 +82,8 @@ def _find(place: str) -> tuple[Any, str]:
 def _failing(function: Callable[..., Any], fault: Callable[[], BaseException]) -> Callable[..., Any]:
     @wraps(function)
     def fail(*arguments: Any, **named: Any) -> Any:
-        if any(POISON in text for text in _texts((*arguments, *named.values()))):
+        word = os.environ.get(WORD, POISON)
+        if any(word in text for text in _texts((*arguments, *named.values()))):
             raise fault()
         return function(*arguments, **named)
 
