@@ -13,11 +13,12 @@ from reconciler.errors import NeedsHuman, RefusedError, UsageError
 from reconciler.history.points import SHA
 from reconciler.model.change import Change, Op, Prune, Removal
 from reconciler.model.commit import Status
-from reconciler.model.rollback import Rollback, Skipped, SkippedFile
+from reconciler.model.rollback import Rollback, Skipped
 from reconciler.plan import Plan, sort_changes
 from reconciler.reconcile.admission import MessageApprovals, commit_state, propose_replacement
+from reconciler.reconcile.holds import find_skipped_files
 from reconciler.reconcile.rollback import candidate_of_rows, skipped_values, without_target
-from reconciler.reconcile.rules import Role, stored_kinds
+from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.stayoff import find_switched_on
 from reconciler.reconcile.sync import AppliedStep, Mainline, SyncResult
 from reconciler.reconcile.targets import MAX_INTERVALS, Lookup, Targets
@@ -27,7 +28,7 @@ from reconciler.values import replace
 from reconciler.words import list_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Row, RowId, Stamp
@@ -234,20 +235,8 @@ def _compare_states(trees: Trees, bad: CommitState, target: CommitState) -> Skip
     changes = [change for row in rows.values() if (change := change_between(at_target.get(row.row_id), row))]
     gone = (row for row_id, row in at_target.items() if row_id not in rows and row.removed is None)
     changes += [Change(Op.DELETE, row.resource, None) for row in gone]
-    return skipped_values(sort_changes(changes), _find_files(trees, bad, target))
-
-
-def _find_files(trees: Trees, bad: CommitState, new: CommitState) -> Iterable[SkippedFile]:
-    """The files of rules that differ; none where git no longer has the bad commit."""
-    try:
-        changed = trees.changes(new.commit, bad.commit)
-    except UsageError:
-        return ()
-    layouts = (bad.rules.layout, new.rules.layout)
-    roles = {one.path: {layout.role(one.path) for layout in layouts} - {None, Role.RESOURCES} for one in changed}
-    paths = [path for path, found in roles.items() if found]
-    at_target = {file.path: file.blob for file in trees.files(new.commit, paths)}
-    return tuple(SkippedFile(one.path, at_target.get(one.path), one.blob) for one in changed if one.path in paths)
+    layouts = (bad.rules.layout, target.rules.layout)
+    return skipped_values(sort_changes(changes), find_skipped_files(trees, target.commit, bad.commit, layouts))
 
 
 def recover_rollback(reconciler: Reconciler) -> AppliedStep | None:

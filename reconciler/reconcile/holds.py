@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reconciler.errors import UsageError
+from reconciler.model.rollback import SkippedFile
 from reconciler.reconcile.read import locate_problems
 from reconciler.reconcile.rollback import Candidate, hold_problems
+from reconciler.reconcile.rules import Role
 from reconciler.reconcile.stayoff import find_switched_on
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from reconciler.model.change import Key, Resource
     from reconciler.model.problem import Problem
     from reconciler.model.rollback import Skipped
-    from reconciler.ports import Source, StoreReader
+    from reconciler.ports import Source, StoreReader, Trees
     from reconciler.reconcile.admission import Proposal
+    from reconciler.reconcile.rules import Layout
     from reconciler.reconcile.walk import CommitProcessor, ProcessedCommit
 
 
@@ -43,3 +47,15 @@ def as_candidate(skipped: Skipped, source: Source, commit: ProcessedCommit) -> C
 
     files = source.files(commit.version.commit.sha, paths) if paths else ()
     return Candidate(tree.ids.__getitem__, by_name, {file.path: file.blob for file in files if file.blob})
+
+
+def find_skipped_files(trees: Trees, target: str, bad: str, layouts: Collection[Layout]) -> tuple[SkippedFile, ...]:
+    """The files of rules that a rollback's target and the skipped head differ in; none where git lacks the head."""
+    try:
+        changed = trees.changes(target, bad)
+    except UsageError:
+        return ()
+    roles = {one.path: {layout.role(one.path) for layout in layouts} - {None, Role.RESOURCES} for one in changed}
+    paths = [path for path, found in roles.items() if found]
+    at_target = {file.path: file.blob for file in trees.files(target, paths)}
+    return tuple(SkippedFile(one.path, at_target.get(one.path), one.blob) for one in changed if one.path in paths)

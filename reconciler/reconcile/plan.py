@@ -23,7 +23,7 @@ from reconciler.model.halt import Halts
 from reconciler.plan import Plan, sort_changes
 from reconciler.reconcile.admission import AdmissionRequest, CommitState, MessageApprovals
 from reconciler.reconcile.faults import is_commit_fault
-from reconciler.reconcile.holds import find_held
+from reconciler.reconcile.holds import find_held, find_skipped_files
 from reconciler.reconcile.measures import StateReadings
 from reconciler.reconcile.narrowing import find_narrowed_kinds, warn_unknown_rows
 from reconciler.reconcile.read import locate_problems
@@ -254,9 +254,14 @@ class Planner(Struct, frozen=True):
 
     def hold(self, plan: Plan, kinds: Kinds, rollback: Rollback) -> Plan:
         """A plan from a rollback's target with what keeps its head from going live, told by git alone."""
-        skipped, _ = self._plan_between(rollback.target, self._resolve(rollback.skipped), Halts())
-        rollback = replace(rollback, changes=skipped_values(skipped.changes))
-        candidate = candidate_of(skipped.changes, plan.changes)
+        target, bad, rules = rollback.target, self._resolve(rollback.skipped), self.processor.rules
+        skipped, _ = self._plan_between(target, bad, Halts())
+        layouts = [rules.read_rules(commit).layout for commit in (target, bad)]
+        files = find_skipped_files(self.source, target, bad, layouts)
+        rollback = replace(rollback, changes=skipped_values(skipped.changes, files))
+        found = self.source.files(plan.head, [file.path for file in files]) if files else ()
+        blobs = {file.path: file.blob for file in found if file.blob}
+        candidate = candidate_of(skipped.changes, plan.changes, blobs)
         held = hold_problems(rollback, plan.head, candidate, kinds, self.processor.rules.folder or ".")
         located = locate_problems(held, lambda paths: self.processor.rules.read_files(plan.head, paths))
         return replace(plan, problems=tuple(sorted({*plan.problems, *located})))

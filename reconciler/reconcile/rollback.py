@@ -38,17 +38,18 @@ class Candidate(Struct, frozen=True):
     blobs: Mapping[str, str]
 
 
-def candidate_of(skipped: Sequence[Change], changes: Sequence[Change]) -> Candidate:
+def candidate_of(skipped: Sequence[Change], changes: Sequence[Change], blobs: Mapping[str, str]) -> Candidate:
     """A commit as far as its plan tells, which starts at a rollback's target: what it does not change is as there.
 
-    `skipped` are the changes from the same target to the skipped head. Files of rules are not told.
+    `skipped` are the changes from the same target to the skipped head. `blobs` are
+    those of files of rules.
     """
     by_row = {one.resource.row_id: one.old for one in skipped} | {one.resource.row_id: one.new for one in changes}
     declared = [resource for resource in by_row.values() if resource is not None]
     return Candidate(
         lambda row_id: [one for one in declared if one.row_id == row_id],
         lambda key: [one for one in declared if one.key == key],
-        {},
+        blobs,
     )
 
 

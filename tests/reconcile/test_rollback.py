@@ -16,9 +16,10 @@ from reconciler.adapters.duckdb.backup import back_up, restore
 from reconciler.adapters.duckdb.store import open_store, open_temporary
 from reconciler.errors import RefusedError, UsageError
 from reconciler.model.intervals import IntervalEnd
-from reconciler.model.rollback import ROLLED_BACK, Rollback
+from reconciler.model.rollback import ROLLED_BACK, Rollback, Skipped
 from reconciler.reconcile.goback import RollbackRequest, recover_rollback, roll_back
 from reconciler.reconcile.verify import Verifier
+from reconciler.values import replace
 from tests.support import configs
 from tests.support.gitrepo import Content, GitRepo
 from tests.support.laws import examples
@@ -116,6 +117,30 @@ def test_an_unrelated_commit_waits_and_a_fix_goes_live(repo: GitRepo, world: Wor
     assert world.store.rollback() is None
     assert [event.event for event in world.store.events_after(0, 100)][-1] == "rollback-ended"
     assert not held(commit(world, repo, "ann", 3.0)), "the rollback is over"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"policies/risk.sql": AT_MOST.format(most=9)},
+        {"reconciler.yaml": "apiVersion: reconciler/v1\nkind: Repository\nspec: {prune: {max_count: 7}}\n"},
+        {"policies/risk.sql": AT_MOST.format(most=9), "dora.yaml": configs.user("dora")},
+    ],
+    ids=["a policy", "the settings", "a policy and a resource"],
+)
+def test_a_plan_from_git_alone_holds_what_the_store_holds(
+    repo: GitRepo, world: World, files: dict[str, Content]
+) -> None:
+    target = repo.git("rev-parse", "HEAD").strip()
+    repo.commit(files)
+    world.attempt()
+    go_back(world)
+    rollback = world.store.rollback()
+    assert rollback is not None
+    repo.commit({"cleo.yaml": configs.user("cleo")})
+    held = [one for one in world.ahead("HEAD").problems if one.code == "rolled-back"]
+    assert len(held) == len(files)
+    assert list(world.held_by_git(target, "HEAD", replace(rollback, changes=Skipped())).problems) == held
 
 
 def test_a_revert_goes_live(repo: GitRepo, world: World) -> None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Row, RowId
     from reconciler.model.halt import Halts
+    from reconciler.model.rollback import Rollback
     from reconciler.plan import Plan
     from reconciler.ports import Ledger, PolicyEngine, Store
 
@@ -132,6 +133,12 @@ class World:
         """The plan from one commit to another, under the halts of a host."""
         with self._opened() as source:
             return _planner(source).plan_commits(base, head, halts)[0]
+
+    def held_by_git(self, base: str, head: str, rollback: Rollback) -> Plan:
+        """The same while a daemon that has the base live is rolled back."""
+        with self._opened() as source:
+            planner = _planner(source)
+            return planner.hold(*planner.plan_commits(base, head), rollback)
 
     def ahead(self, head: str) -> Plan:
         """The plan from the live rows to a commit."""
