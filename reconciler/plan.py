@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from reconciler.model.change import Resource
-    from reconciler.model.commit import PruneRule
+    from reconciler.model.spec import PruneRule
 
 
 class Plan(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Commits as git has them, versions as the ledger records them, what a store and `reconciler.yaml` say of either."""
+"""Commits as git has them, versions as the ledger records them, what a store says of either."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from reconciler import canonical
-from reconciler.model.change import Prune, Stamp
+from reconciler.model.change import Stamp
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -146,31 +146,6 @@ class Version(Struct, frozen=True):
         own = len(self.commit.message) + sum(problem.size for problem in self.problems)
         sizes = (own, *(change.row.resource.size for change in self.rows))
         return sum(1 + size // ROW_TEXT for size in sizes)
-
-
-class PruneRule(Struct, frozen=True):
-    """What becomes of rows that leave git, and how many of one kind may do so in one step.
-
-    `max_percent` is of the kind's declared resources before, 0 to 100; more than either limit is refused.
-    """
-
-    mode: Prune = Prune.DEACTIVATE
-    max_percent: float = 20
-    max_count: int = 50
-
-
-class RepositorySpec(Struct, frozen=True):
-    """The `spec` of kind Repository. Without the file, or without a field in it, the defaults count.
-
-    `include` and `exclude` are patterns as in .gitignore, relative to the file's folder; an empty `include` stands
-    for everything. `schemas` and `policies` are folders there.
-    """
-
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    schemas: str = "schemas"
-    policies: str = "policies"
-    prune: PruneRule = PruneRule()
 
 
 class Applied(Struct, frozen=True):

@@ -6,10 +6,10 @@ import hashlib
 import zlib
 from collections.abc import Callable  # noqa: TC003  msgspec reads the types when it decodes a record
 
-from msgspec import Struct, json, msgpack
+from msgspec import DecodeError, Struct, json, msgpack
 
 from reconciler.errors import NeedsHuman
-from reconciler.model.commit import RepositorySpec  # noqa: TC001  the same
+from reconciler.model.spec import RepositorySpec  # noqa: TC001  the same
 
 SHA1_DIGITS = 40
 
@@ -46,7 +46,10 @@ class KeptRules(Struct, frozen=True):
     @classmethod
     def decode(cls, data: bytes) -> KeptRules:
         """Back again. Raises `NeedsHuman` for what was altered."""
-        found = msgpack.decode(zlib.decompress(data), type=cls)
+        try:
+            found = msgpack.decode(zlib.decompress(data), type=cls)
+        except (zlib.error, DecodeError) as error:
+            raise NeedsHuman(f"what the store keeps of the rules of a commit cannot be read: {error}") from error
         for file in found.files:
             file.check()
         return found

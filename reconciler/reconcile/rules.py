@@ -17,9 +17,10 @@ from reconciler.errors import NeedsHuman
 from reconciler.kinds.check import MetaSchema
 from reconciler.kinds.kind import Kinds
 from reconciler.kinds.load import build_kind, load_kinds
-from reconciler.model.commit import EntryType, FileChange, NotContent, RepositorySpec
+from reconciler.model.commit import EntryType, FileChange, NotContent
 from reconciler.model.keptrules import KeptRules, OfferedRules, RuleFile, rules_id
 from reconciler.model.problem import Problem, Severity
+from reconciler.model.spec import RepositorySpec
 from reconciler.reconcile.faults import Answer, call_here, cannot_judge, is_commit_fault
 from reconciler.reconcile.read import name_file, not_a_file_problem
 from reconciler.validate.filepatterns import FilePatterns

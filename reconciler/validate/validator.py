@@ -17,8 +17,8 @@ from msgspec import Struct
 from reconciler import canonical
 from reconciler.kinds.kind import INTEGER_MAX, INTEGER_MIN, Kind, Kinds, SqlType, child, join, locate
 from reconciler.model.change import FileEntry, Identified, Key, Prune, Resource, content_digest
-from reconciler.model.commit import PruneRule, RepositorySpec
 from reconciler.model.problem import Problem
+from reconciler.model.spec import PruneRule, RepositorySpec
 from reconciler.validate.filepatterns import FilePatterns
 from reconciler.validate.finding import (
     AMBIGUOUS,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from reconciler.adapters.sandbox.engine import Sandbox
 from reconciler.adapters.worktree import find_root
 from reconciler.errors import NeedsHuman
-from reconciler.model.commit import RepositorySpec
+from reconciler.model.spec import RepositorySpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.adapters.git.repository import open_repository
-from reconciler.model.commit import EntryType, RepositorySpec
+from reconciler.model.commit import EntryType
+from reconciler.model.spec import RepositorySpec
 from reconciler.reconcile.check import WatchedTree, check_tree
 from reconciler.reconcile.policytests import read_policies
 from reconciler.reconcile.rules import Layout, Role

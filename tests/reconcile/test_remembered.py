@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from reconciler.adapters.duckdb.store import open_temporary
 from reconciler.errors import NeedsHuman, ReconcilerError, RefusedError, UsageError
 from reconciler.kinds.kind import STATUS_FIELD
-from reconciler.model.commit import RepositorySpec
 from reconciler.model.keptrules import KeptRules, RuleFile
+from reconciler.model.spec import RepositorySpec
 from reconciler.reconcile.goback import RollbackRequest, go_back, recover_rollback
 from reconciler.reconcile.remembered import Memory
 from reconciler.reconcile.verify import Verifier

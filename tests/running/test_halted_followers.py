@@ -129,7 +129,7 @@ def test_far_too_many_rows_are_left_to_the_daemon(tmp_path: Path, url: str, link
     host = Host.create(tmp_path, REDIS_URL=url)
     assert host.run("sync").code == 0
     keep_view(host, link)
-    with patch("reconciler.adapters.duckdb.store.MAX_TOLD", 3):
+    with patch("reconciler.adapters.duckdb.obeying.MAX_TOLD", 3):
         halted = host.run(*HALT)
     assert (halted.code, viewed(link), published(host)) == (0, ON, OFF)
     assert "the live view in Redis was not told: so many rows" in halted.err

@@ -1,0 +1,32 @@
+"""What `reconciler.yaml` says of a repository."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from reconciler.model.change import Prune
+
+
+class PruneRule(Struct, frozen=True):
+    """What becomes of rows that leave git, and how many of one kind may do so in one step.
+
+    `max_percent` is of the kind's declared resources before, 0 to 100; more than either limit is refused.
+    """
+
+    mode: Prune = Prune.DEACTIVATE
+    max_percent: float = 20
+    max_count: int = 50
+
+
+class RepositorySpec(Struct, frozen=True):
+    """The `spec` of kind Repository. Without the file, or without a field in it, the defaults count.
+
+    `include` and `exclude` are patterns as in .gitignore, relative to the file's folder; an empty `include` stands
+    for everything. `schemas` and `policies` are folders there.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    schemas: str = "schemas"
+    policies: str = "policies"
+    prune: PruneRule = PruneRule()
