@@ -10,7 +10,7 @@ from reconciler.cli import output
 from reconciler.format.format import KeyOrder
 from reconciler.kinds.kind import STATUS_FIELD, Kinds
 from reconciler.kinds.load import build_kind
-from reconciler.report.rows import flatten_row, row_document, rows_csv
+from reconciler.report.rows import flatten_row, halted_note, row_document, rows_csv
 from reconciler.report.views import row_lines, row_table
 from reconciler.service.kinds import Kinds as KindService
 from reconciler.service.remote import DaemonClient
@@ -62,6 +62,8 @@ def rows(given: Globals, host: Host, found: answers.Rows, form: str, *, single: 
     else:
         shown = replace(table_of(found, form, only), links=_find_links(given, host, found))
         table(given, shown, WIDE if only else form)
+    if note := halted_note(found):
+        given.say(note)
 
 
 def ids(found: answers.Rows) -> frozenset[str]:

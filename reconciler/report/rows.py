@@ -18,6 +18,8 @@ from reconciler.report.tables import Column, Nature, TextTable
 from reconciler.report.views import NAME, build_view
 from reconciler.scaffold.yamltext import write_document
 from reconciler.tables import rows as cells
+from reconciler.values import replace
+from reconciler.words import list_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,19 +40,22 @@ def build_rows(
     at: answers.HistoryPoint | None = None,
     drift: Sequence[answers.RecordedDrift] = (),
     *,
+    said: Mapping[str, Mapping[str, Any]] | None = None,
     details: bool = False,
 ) -> answers.Rows:
     """The live rows of a kind; `at` is the point of the history that they were read at, `drift` what was known then.
 
-    With `details` they come with what git says beside their values, and with how a table shows them.
+    `said` is what git says of the fields that halts set, by the rows' ids. With `details` they come with what git says
+    beside their values, and with how a table shows them.
     """
+    build = build_detailed_row if details else build_row
     return answers.Rows(
         at=at or UNSET,
         drift=tuple(drift) or UNSET,
         kind=kind.name,
         key=kind.key,
         columns=tuple(map(_build_column, kind.columns)),
-        rows=tuple(map(build_detailed_row if details else build_row, rows)),
+        rows=tuple(_with_declared(kind, build(row), said or {}) for row in rows),
         view=build_view(kind) if details else UNSET,
     )
 
@@ -59,6 +64,11 @@ def _build_column(column: kinds.Column) -> answers.Column:
     choice = column.unit_choice
     either = answers.UnitChoice(by=choice.by, of=dict(choice.of)) if choice else UNSET
     return answers.Column(field=column.name, unit=column.unit, unit_choice=either)
+
+
+def _with_declared(kind: Kind, row: answers.Row, said: Mapping[str, Mapping[str, Any]]) -> answers.Row:
+    declared = said.get(str(row.values[kind.key]))
+    return row if declared is None else replace(row, declared=plain_values(declared))
 
 
 def build_row(row: LiveRow) -> answers.Row:
@@ -83,15 +93,30 @@ def plain_values(values: Mapping[str, Any]) -> dict[str, Any]:
     return {field: canonical.to_json_value(value) for field, value in values.items()}
 
 
-DRIFT_KEY = "_drift"
+DRIFT_KEY, DECLARED_KEY = "_drift", "_declared"
 """No column has such a name."""
+MAX_NAMED = 5
+"""Halted rows that a note names."""
 
 
 def flatten_row(row: answers.Row, rows: answers.Rows) -> dict[str, Any]:
-    """A row as `get` prints it: its name, then its columns, and what is known to have been otherwise."""
+    """A row as `get` prints it: its name, then its columns, what git says of halted fields, and what was otherwise."""
     id_ = row.values[rows.key]
     drift = [answers.to_json(one) for one in rows.drift or () if one.id in (None, id_)]
-    return {"name": row.name, **row.values, **({DRIFT_KEY: drift} if drift else {})}
+    declared = {DECLARED_KEY: row.declared} if row.declared else {}
+    return {"name": row.name, **row.values, **declared, **({DRIFT_KEY: drift} if drift else {})}
+
+
+def halted_note(rows: answers.Rows) -> str:
+    """Which rows halts keep from what git says; empty where none."""
+    halted = [row for row in rows.rows if row.declared]
+    if not halted:
+        return ""
+    names = list_words((escape_line(row.name) for row in halted), MAX_NAMED)
+    single = halted[0].declared if len(rows.rows) == 1 else None
+    said = list_words(f"{field} {canonical.text(value)}" for field, value in (single or {}).items())
+    also = f", and git says {said}" if said else ""
+    return f"halted: {names}{also}; `reconciler halt` shows by whom and why"
 
 
 def csv_lines(table_export: TableExport) -> Iterator[str]:
@@ -159,12 +184,16 @@ def rows_csv(rows: answers.Rows) -> str:
 
 
 def row_document(row: answers.Row, rows: answers.Rows, order: KeyOrder) -> str:
-    """A row as the YAML document that declares it. An id that is made from kind and name is left out, as most do."""
+    """A row as the YAML document that declares it, without what a halt has set.
+
+    An id that is made from kind and name is left out, as most do.
+    """
     said = row.metadata or answers.Metadata(labels={}, annotations={}, refs={})
     kind = order.kinds.by_name[rows.kind]
     many = {one.role for one in kind.references if one.many}
     refs = {role: list(names) if role in many else names[0] for role, names in said.refs.items() if names}
-    spec = {field: value for field, value in row.values.items() if value is not None and field not in TIMESTAMPS}
+    values = {**row.values, **(row.declared or {})}
+    spec = {field: value for field, value in values.items() if value is not None and field not in TIMESTAMPS}
     if spec.get(rows.key) == canonical.derived_id(rows.kind, row.name):
         del spec[rows.key]
     parts = {"labels": said.labels, "annotations": said.annotations, "refs": refs}

@@ -76,7 +76,8 @@ class Rows(Service):
             place = parse_row_cursor(cursor, mark)
             many = None if limit is None and place is None else min(limit or MAX_PAGE, MAX_PAGE)
             live = _read_page(store, found, selection, place, many)
-        rows = build_rows(found, live[:many], details=bool(metadata))
+            said = store.said_by_git(found, live[:many]) if store and live else {}
+        rows = build_rows(found, live[:many], said=said, details=bool(metadata))
         last = live[many - 1] if many is not None and len(live) > many else None
         following = format_row_cursor(_place(found, selection, last) if last else None, mark)
         return answers.RowsPage(
@@ -105,7 +106,7 @@ class Rows(Service):
             if metadata:
                 key = Condition(found.key, (str(live[0].values[found.key]),))
                 live = store.selected(found, Selection((key,), details=True), None, None) or live
-            return build_rows(found, live, details=bool(metadata))
+            return build_rows(found, live, said=store.said_by_git(found, live), details=bool(metadata))
 
     def uses(
         self, kind: str, name: str, at: str | None = None, host: str | None = None, branch: str | None = None

@@ -14,7 +14,7 @@ from msgspec import Struct
 from reconciler import canonical
 from reconciler.adapters.duckdb.codec import values_as_found
 from reconciler.adapters.duckdb.connection import REBUILD, fetch_first, fetch_number, first_line
-from reconciler.adapters.duckdb.halts import fields_halted
+from reconciler.adapters.duckdb.halts import read_said
 from reconciler.adapters.duckdb.tables import (
     COLUMN,
     TABLE,
@@ -124,8 +124,8 @@ class _TablePair:
             f"{', '.join(selected)} {self._differing} ORDER BY 1 LIMIT ?"
         )
         records = self._connection.execute(query, [self._leaving, limit]).fetchall()
-        halted = fields_halted(self._connection, self._kind.name, [str(record[0]) for record in records])
-        return [self._drift(record, halted.get(str(record[0]), ())) for record in records]
+        said = read_said(self._connection, self._kind, [str(record[0]) for record in records])
+        return [self._drift(record, sorted(said.get(str(record[0]), ()))) for record in records]
 
     def count(self) -> int:
         """How much of it differs, the table and its rows."""

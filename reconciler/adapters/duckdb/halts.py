@@ -69,10 +69,11 @@ def said_by_git(stored: StoredKind, key: str) -> str:
     return f"(SELECT one.said FROM {HALTED} AS one WHERE one.kind = {_literal(stored.name)} AND one.id = {key})"
 
 
-def fields_halted(connection: StoreConnection, kind: str, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The fields that a halt set, of each of some rows where one did."""
-    query = f"SELECT id::VARCHAR, json_keys(said) FROM {HALTED} WHERE kind = ? AND id IN (SELECT unnest(?::UUID[]))"
-    return {row: tuple(sorted(names)) for row, names in connection.execute(query, [kind, list(ids)]).fetchall()}
+def read_said(connection: StoreConnection, kind: Kind, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What git says of the fields that a halt set, of each of some rows where one did, by id."""
+    query = f"SELECT id::VARCHAR, said::VARCHAR FROM {HALTED} WHERE kind = ? AND id IN (SELECT unnest(?::UUID[]))"
+    records = connection.execute(query, [kind.name, list(ids)]).fetchall()
+    return {row: values_said(kind, said) for row, said in records}
 
 
 def values_said(kind: Kind, said: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from reconciler.adapters.duckdb import intervals, keptrules, rollbacks, state
 from reconciler.adapters.duckdb.base import DuckDBBase
 from reconciler.adapters.duckdb.connection import fetch_first, fetch_number, reading_live_tables
 from reconciler.adapters.duckdb.drift import DriftScope, scan_drift
-from reconciler.adapters.duckdb.halts import count_halted, read_failed, read_halts
+from reconciler.adapters.duckdb.halts import count_halted, read_failed, read_halts, read_said
 from reconciler.adapters.duckdb.rows import Rows, copy_for_query, declared_sum, declared_table, export_rows
 from reconciler.adapters.duckdb.selecting import SelectedRows
 from reconciler.adapters.duckdb.state import (
@@ -34,7 +34,7 @@ from reconciler.tables.duckdb import DESIRED, LIVE, qualify, quote
 from reconciler.tables.rows import export_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
     from types import TracebackType
 
@@ -114,6 +114,12 @@ class DuckDBReader:
     def halted_rows(self) -> Mapping[str, int]:
         """How many live rows halts keep from what git says, by kind."""
         return count_halted(self._connection)
+
+    def said_by_git(self, kind: Kind, rows: Sequence[LiveRow]) -> Mapping[str, Mapping[str, Any]]:
+        """What git says of the fields that a halt set, of each of some rows where one did, by id."""
+        if not self.halts().standing:
+            return {}
+        return read_said(self._connection, kind, [str(row.values[kind.key]) for row in rows])
 
     def counts(self) -> Mapping[str, int]:
         """Live rows by kind; of a kind whose table somebody dropped there are none."""

@@ -193,6 +193,10 @@ def test_nothing_covered_is_on_and_nothing_else_differs(duckdb_store: DuckDBStor
         assert len({one and one.live_digest for one in (memory.applied(), duckdb_store.applied())}) == 1
         assert said(duckdb_store) == said(memory)
         assert duckdb_store.halted_rows() == memory.halted_rows()
+        for kind in KINDS:
+            assert duckdb_store.said_by_git(kind, duckdb_store.live(kind)) == memory.said_by_git(
+                kind, memory.live(kind)
+            )
         assert duckdb_store.drift(KINDS).total == 0
         ours, theirs = (
             sorted(store.base(KINDS).rows(), key=lambda one: one.row_id) for store in (duckdb_store, memory)

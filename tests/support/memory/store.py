@@ -24,7 +24,7 @@ from tests.support.memory.base import MemoryBase
 from tests.support.memory.drift import filter_drift_events, scan, with_written
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from reconciler.canonical import Value
@@ -165,6 +165,12 @@ class MemoryStore:
         """How many live rows halts keep from what git says."""
         halted = (row for row in self._rows.values() if row.halted and is_live(self._kinds[row.resource.kind], row))
         return dict(sorted(Counter(row.resource.kind for row in halted).items()))
+
+    def said_by_git(self, kind: Kind, rows: Sequence[LiveRow]) -> Mapping[str, Mapping[str, Any]]:
+        """What git says of the fields that a halt set, of each of some rows where one did, by id."""
+        asked = {str(row.values[kind.key]) for row in rows}
+        halted = [row for row in self._rows.values() if row.halted and row.resource.id in asked]
+        return {row.resource.id: {name: row.resource.values[name] for name in row.halted or ()} for row in halted}
 
     def obey(self, kinds: Kinds, halts: Halts) -> HaltStep | None:
         """Make the rows what git says and these halts leave of it."""
