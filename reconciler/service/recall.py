@@ -5,6 +5,7 @@ Neither may bring back what people switched off, or took back.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from reconciler.errors import ReconcilerError
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     OpenLedger = Callable[[], AbstractContextManager[LedgerReader]]
 
 TURNS = (ROLLED_BACK, ROLLBACK_ENDED)
+EVER = datetime.max.replace(tzinfo=UTC)
+"""Not now: a clock that was put back would hide what was halted last."""
 HINT = "the next reconcile asks again; if anything has to be off: `reconciler halt`"
 
 
@@ -39,7 +42,7 @@ def recall_past(
         return None
     try:
         with open_ledger() as ledger:
-            halted, turned = ledger.halts_at(host, clock.now()), ledger.last_rollback(host)
+            halted, turned = ledger.halts_at(host, EVER), ledger.last_rollback(host)
     except ReconcilerError as error:
         return past_unknown(f"the history cannot be asked: {error}", clock)
     stood = (Halts.of_event(halted) if halted else None) or Halts()
