@@ -208,7 +208,7 @@ def make_dependencies(given: DaemonParts, log: Log, metrics: Metrics, stack: Exi
     backfill = Backfill(settings, openers.source, given.bundled, openers.faults)
     on_error = partial(show_upload_error, conditions, log)
     upload = HistoryUpload(openers, backfill, given.name, clock, on_error, metrics)
-    stack.callback(upload.stop)
+    stack.callback(upload.close)
     return Dependencies(
         repository=repository,
         store=store,

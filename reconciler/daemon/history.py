@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 SERVER_TIMEOUT = 20
 """Seconds that a ClickHouse server may say nothing to a daemon: it tries again, and its status tells of what hangs."""
 LEAVING_WAIT = 5.0
-"""Seconds that a switch to another branch waits for the upload of the one that is left."""
+"""Seconds that a switch to another branch, or the end of the daemon, waits for the upload of what happened last."""
 FIRST_WALK = 30.0
 """Seconds that the first walk of a branch has to begin until its history is compared without it."""
 EVICTION_INTERVAL = 600.0
@@ -177,6 +177,13 @@ class HistoryUpload:
         """Upload now, and wait so many seconds at most; whether all that was offered before is in the ledger."""
         uploader = self._uploader
         return uploader is None or uploader.flush(timeout)
+
+    def close(self) -> None:
+        """Upload what happened on this host last, and end the thread: without its state folder it would be lost."""
+        state = self.state()
+        if state is not None and state.events:
+            self._leave()
+        self.stop()
 
     def stop(self) -> None:
         """End the thread; what was not uploaded is found missing by the next one."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -51,6 +53,21 @@ def test_orders_count_at_once(tmp_path: Path, front: fronts.RunningFront) -> Non
         before = daemon.log()
         daemon.await_live(host.risk("ann", 0.9))
         assert daemon.log() == before
+
+
+def test_what_was_halted_last_is_in_the_history_when_the_daemon_ends(
+    tmp_path: Path, front: fronts.RunningFront
+) -> None:
+    """It is uploaded seldom here, and the state folder is lost before the next start."""
+    host = Host.create(tmp_path, HOST_SYSTEM="desk", HISTORY_URL=front.url("ending"))
+    with host.daemon() as daemon:
+        daemon.await_status(lambda said: said["history"]["recorded"] == 1)
+        order(host, sync_interval_sec=600)
+        daemon.await_log("order=ship_interval before=5.0 now=600.0")
+        assert host.run("halt", "user", "ann", "--reason", "the feed is wrong").code == 0
+    shutil.rmtree(host.state)
+    assert host.run("sync").code == 0
+    assert json.loads(host.run("get", "user", "ann", "-o", "json").out)["status"] == "INACTIVE"
 
 
 def test_a_backup_interval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
