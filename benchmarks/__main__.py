@@ -31,7 +31,7 @@ ALL = {
     "decode": decode.files,
     "start": validating.start,
     "validate": validating.many_files,
-    "against-check-jsonschema": validating.beside_check_jsonschema,
+    "against-peers": validating.beside_peers,
     "watch": validating.watch,
     "plan": planning.one_file_among_many,
     "notice": noticing.commits,

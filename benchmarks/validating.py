@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "user.schema.json"
+AJV = Path(__file__).parent / "ajv" / "node_modules" / ".bin" / "ajv"
+"""Made by `npm ci --prefix benchmarks/ajv`."""
 FILES = 10_000
 WATCHED = 100_000
 
@@ -34,21 +36,28 @@ def many_files(folder: Path) -> Iterator[Figure]:
     yield Figure(f"validate {FILES:,} files", f"{seconds:.2f} s", "-")
 
 
-def beside_check_jsonschema(folder: Path) -> Iterator[Figure]:
-    """The same files with check-jsonschema, which knows one schema and nothing between files.
+def beside_peers(folder: Path) -> Iterator[Figure]:
+    """The same files with ajv-cli and check-jsonschema, which know one schema and nothing between files.
 
-    The two take turns, so that whatever else the machine does slows both.
+    All take turns, so that whatever else the machine does slows each of them.
     """
     repo = repository(folder, user_files(FILES))
     repo.checkout()
     files = [str(file) for file in sorted(repo.path.rglob("*.yaml"))]
-    ours, theirs = [], []
+    ours, ajv, check_jsonschema = [], [], []
     for _ in range(3):
         ours += [run(repo.path, folder / "state", "validate") for _ in range(2)]
-        theirs.append(process(sys.executable, "-m", "check_jsonschema", "--schemafile", str(SCHEMA), *files))
+        if AJV.exists():
+            options = ("--spec=draft2020", "-c", "ajv-formats", "--strict=false", "-s", str(SCHEMA))
+            ajv.append(process(str(AJV), "validate", *options, "-d", f"{repo.path}/users/**/*.yaml"))
+        check_jsonschema.append(process(sys.executable, "-m", "check_jsonschema", "--schemafile", str(SCHEMA), *files))
     yield Figure(f"validate {FILES:,} files", f"{median(ours):.2f} s", "-")
-    yield Figure("  the same with check-jsonschema", f"{median(theirs):.2f} s", "-")
-    yield Figure("  times as fast", f"{median(theirs) / median(ours):.1f}", "8")
+    for name, theirs, target in (("ajv-cli", ajv, "1.5"), ("check-jsonschema", check_jsonschema, "20")):
+        if theirs:
+            yield Figure(f"  the same with {name}", f"{median(theirs):.2f} s", "-")
+            yield Figure("  times as fast", f"{median(theirs) / median(ours):.2f}", target)
+        else:
+            yield Figure(f"  the same with {name}", "not here", "-")
 
 
 def watch(folder: Path) -> Iterator[Figure]:
