@@ -238,11 +238,12 @@ class BatchUploader:
     def _upload_versions(self, weight: int, *, at_once: bool) -> None:
         """What is pending goes first, also while the ledger may lack others: a walk offers parents first.
 
-        The ledger is compared with git when no walk is under way: that would walk the same history beside it.
+        The ledger is compared with git when no walk is under way: that would walk the same history beside it. Until
+        then nothing is left to other hosts: who they are is told by what they upload at their start.
         """
         outbox, comparisons = self._pending.outbox, 2  # then it waits: commits arrive faster than they are compared
         while True:
-            if not self._upload_batches(weight, at_once=at_once):
+            if not self._upload_batches(weight, at_once=at_once or outbox.behind):
                 outbox.require_backfill()
             if not outbox.behind or outbox.filling or not comparisons or not self._run_backfill():
                 return
