@@ -275,9 +275,7 @@ class Row(Answer, frozen=True):
     names: (
         Annotated[dict[str, str], Meta(description="of columns that hold ids, the names of what has these")] | UnsetType
     ) = UNSET
-    declared: (
-        Annotated[dict[str, Any], Meta(description="what git says of the fields that a halt has set")] | UnsetType
-    ) = UNSET
+    declared: Annotated[dict[str, Any], Meta(description="what git says of halted fields")] | UnsetType = UNSET
 
 
 class ViewColumn(Answer, frozen=True):
