@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 SERVER_TIMEOUT = 20
 """Seconds that a ClickHouse server may say nothing to a daemon: it tries again, and its status tells of what hangs."""
+BRIEF_SILENCE = 5
+"""The same to the operations thread, on which commits wait."""
 LEAVING_WAIT = 5.0
 """Seconds that a switch to another branch, or the end of the daemon, waits for the upload of what happened last."""
 FIRST_WALK = 30.0
@@ -112,6 +114,8 @@ class HistoryUpload:
         """Where versions are put; None where no history is kept."""
         self.open_ledger: Callable[[], AbstractContextManager[LedgerReader]] | None = None
         """Opens the ledger for reading; None where no history is kept."""
+        self.open_briefly: Callable[[], AbstractContextManager[LedgerReader]] | None = None
+        """The same, for the operations thread."""
 
     def follow(self, state: Path, followed: RecordedBranch) -> None:
         """Upload the history of this branch from now on."""
@@ -124,6 +128,8 @@ class HistoryUpload:
             return
         open_ledger = partial(self._openers.ledger, state, followed, SERVER_TIMEOUT)
         self.open_ledger = partial(self._open_recorded, state, open_ledger)
+        briefly = partial(self._openers.ledger, state, followed, BRIEF_SILENCE)
+        self.open_briefly = partial(self._open_recorded, state, briefly)
         self._pending = PendingUploads.of_host(self.host)
         self.outbox = self._pending.outbox
         self.outbox.expect_walk(FIRST_WALK)
@@ -188,7 +194,7 @@ class HistoryUpload:
     def stop(self) -> None:
         """End the thread; what was not uploaded is found missing by the next one."""
         uploader, self._uploader, self._pending, self.outbox = self._uploader, None, None, None
-        self.open_ledger = None
+        self.open_ledger = self.open_briefly = None
         if uploader is not None:
             uploader.stop()
 

@@ -168,7 +168,7 @@ class Host:
         """Take halts and a rollback from the history, where the store lacks them. If it is away, not at each look."""
         if time.monotonic() < self._recall_at:
             return
-        unknown = recall_past(store, self.deps.halts, self.deps.upload.open_ledger, self.deps.name, self.deps.clock)
+        unknown = recall_past(store, self.deps.halts, self.deps.upload.open_briefly, self.deps.name, self.deps.clock)
         if unknown is not None:
             self._recall_at = time.monotonic() + RECALL_INTERVAL
             self.deps.conditions.set(unknown.about, unknown.severity, unknown.reason, unknown.message, unknown.hint)
@@ -295,7 +295,7 @@ class Host:
             deps.upload.follow(deps.state_folder, deps.repository.recorded_branch(owner, store.identity()))
         return Memory(
             store=store,
-            open_ledger=deps.upload.open_ledger,
+            open_ledger=deps.upload.open_briefly,
             host=deps.upload.host,
             folder=owner.folder if owner else "",
             bundled=self.bundled,

@@ -77,8 +77,8 @@ if TYPE_CHECKING:
 
     Publish = Callable[[AppliedStep | None], tuple[HostCondition, ...]]
 
-COMMAND_SILENCE, ROLLBACK_SILENCE = 60, 5
-"""Seconds that a ClickHouse server may say nothing to a command, which is in no hurry, and to one that went back."""
+COMMAND_SILENCE, BRIEF_SILENCE = 60, 5
+"""Seconds that a ClickHouse server may say nothing to a command, which is in no hurry, and before what it does."""
 
 
 class DaemonCommit(NamedTuple):
@@ -258,7 +258,7 @@ class LocalHost:
             followed.followed_head()
             target = Target(place.source, place.state, place.folder, place.name, followed.name)
             reconciler = self._make_reconciler(target, store, binds=followed.binds)
-            reader = self._ledger_reader(*_recorded(target, store))
+            reader = self._ledger_reader(*_recorded(target, store), BRIEF_SILENCE)
             unknown = recall_past(store, self.openers.halts(place.state), reader, self.name, self.clock)
             warnings = (*branch_conditions(followed, self.clock), *([unknown] if unknown else []))
             recovered = recover_rollback(reconciler)
@@ -275,11 +275,9 @@ class LocalHost:
             place.claimant.check(store)
             branch = bound_branch(store) or self._observe(place, branch_choice(self.settings), store).name
             target = Target(place.source, place.state, place.folder, place.name, branch)
-            open_ledger = self._ledger_reader(*_recorded(target, store))
+            open_ledger = self._ledger_reader(*_recorded(target, store), BRIEF_SILENCE)
             reconciler = self._make_reconciler(target, store, binds=True)
-            reconciler = replace(
-                reconciler, open_ledger=self._ledger_opener(*_recorded(target, store), ROLLBACK_SILENCE)
-            )
+            reconciler = replace(reconciler, open_ledger=self._ledger_opener(*_recorded(target, store), BRIEF_SILENCE))
             yield (
                 reconciler,
                 partial(recorded_intervals, open_ledger, self.name),
@@ -466,10 +464,10 @@ class LocalHost:
         return partial(open_ledger, state, recorded, silence)
 
     def _ledger_reader(
-        self, state: Path, recorded: RecordedBranch
+        self, state: Path, recorded: RecordedBranch, silence: int = COMMAND_SILENCE
     ) -> Callable[[], AbstractContextManager[LedgerReader]] | None:
         """Opens the history for reading: the embedded one is not created for it."""
-        opener = self._ledger_opener(state, recorded)
+        opener = self._ledger_opener(state, recorded, silence)
         if opener is None or self.openers.recorded(state):
             return opener
         return lambda: nullcontext(EmptyLedger())
