@@ -116,10 +116,16 @@ class DuckDBReader:
         return count_halted(self._connection)
 
     def said_by_git(self, kind: Kind, rows: Sequence[LiveRow]) -> Mapping[str, Mapping[str, Any]]:
-        """What git says of the fields that a halt set, of each of some rows where one did, by id."""
+        """What git says of the fields that a halt made something else, of each of some rows where one did, by id."""
         if not self.halts().standing:
             return {}
-        return read_said(self._connection, kind, [str(row.values[kind.key]) for row in rows])
+        live = {str(row.values[kind.key]): row.values for row in rows}
+        said = read_said(self._connection, kind, list(live))
+        others = {
+            row: {name: value for name, value in fields.items() if value != live[row].get(name)}
+            for row, fields in said.items()
+        }
+        return {row: fields for row, fields in others.items() if fields}
 
     def counts(self) -> Mapping[str, int]:
         """Live rows by kind; of a kind whose table somebody dropped there are none."""
