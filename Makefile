@@ -48,7 +48,8 @@ test: lint
 	$(BIN)/pytest
 
 bench: setup $(VENV)/.dev
-	@command -v npm >/dev/null && npm ci --prefix benchmarks/ajv --no-audit --no-fund --silent || echo "bench: without ajv-cli: there is no npm"
+	@if command -v npm >/dev/null; then npm ci --prefix benchmarks/ajv --no-audit --no-fund --silent; \
+	else echo "bench: without ajv-cli: there is no npm"; fi
 	$(BIN)/python -m benchmarks
 
 # What a desk must survive, tried on whole daemons, servers and browsers, and the laws on more examples. CI runs it after

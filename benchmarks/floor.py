@@ -21,16 +21,6 @@ from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "user.schema.json"
-FIELDS = (
-    "lot_size_type",
-    "lot_size_value",
-    "risk_per_trade_percent",
-    "stop_loss_type",
-    "take_profit_type",
-    "max_open_trades",
-    "trade_direction",
-    "status",
-)
 
 
 class Heads(FileSystemEventHandler):
@@ -47,9 +37,11 @@ class Heads(FileSystemEventHandler):
 def main(repository: Path, branch: str, store: str) -> None:
     """Print each commit that is live."""
     git_folder = repository / ".git"
-    validator = jsonschema_rs.validator_for(json.loads(SCHEMA.read_text(encoding="utf-8")))
-    columns = ", ".join(f"{field} VARCHAR" for field in FIELDS)
-    settings = ", ".join(f"{field} = ?" for field in FIELDS)
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    fields = list(schema["properties"]["spec"]["properties"])
+    validator = jsonschema_rs.validator_for(schema)
+    columns = ", ".join(f"{field} VARCHAR" for field in fields)
+    settings = ", ".join(f"{field} = ?" for field in fields)
     moved: Queue[None] = Queue()
     watch = Observer()
     watch.schedule(Heads(moved), str(git_folder / "refs" / "heads"))
@@ -57,7 +49,7 @@ def main(repository: Path, branch: str, store: str) -> None:
     with duckdb.connect(store) as connection:
         connection.execute(f"CREATE TABLE user_config (name VARCHAR PRIMARY KEY, {columns})")
         names = _git(git_folder, "ls-tree", "-r", "--name-only", branch).split()
-        blank = ", ".join("''" for _ in FIELDS)
+        blank = ", ".join("''" for _ in fields)
         connection.execute(f"INSERT INTO user_config SELECT unnest(?), {blank}", [[Path(name).stem for name in names]])
         live = _git(git_folder, "rev-parse", branch).strip()
         print(live, flush=True)
@@ -71,7 +63,7 @@ def main(repository: Path, branch: str, store: str) -> None:
             for path in changed:
                 document = yaml.load(_git(git_folder, "cat-file", "blob", f"{head}:{path}"), yaml.CSafeLoader)
                 validator.validate(document)
-                values = [str(document["spec"].get(field)) for field in FIELDS]
+                values = [str(document["spec"].get(field)) for field in fields]
                 connection.execute(
                     f"UPDATE user_config SET {settings} WHERE name = ?", [*values, document["metadata"]["name"]]
                 )

@@ -40,10 +40,10 @@ def find_switched_on(halts: Halts, request: AdmissionRequest, rows: Sequence[Row
     if old is None or not halts.standing:
         return ()
     step = _Step(halts, old.kinds, new)
-    problems = [problem for kind in old.kinds if kind.halt for problem in step.find_in_schema(kind)]
-    told = {kind.name for kind in old.kinds if any(step.find_in_schema(kind))}
+    of_schemas = {kind.name: tuple(step.find_in_schema(kind)) for kind in old.kinds if kind.halt}
+    problems = [problem for found in of_schemas.values() for problem in found]
     for before, after in _touched(request, rows):
-        if before.resource.kind in new.by_name and before.resource.kind not in told:
+        if before.resource.kind in new.by_name and not of_schemas.get(before.resource.kind):
             problems.extend(step.find_in_row(before, after))
     return tuple(sorted(problems))
 

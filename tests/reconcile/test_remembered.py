@@ -14,8 +14,6 @@ from hypothesis import strategies as st
 from reconciler.adapters.duckdb.store import open_temporary
 from reconciler.errors import NeedsHuman, ReconcilerError, RefusedError, UsageError
 from reconciler.kinds.kind import STATUS_FIELD
-from reconciler.model.keptrules import KeptRules, RuleFile
-from reconciler.model.spec import RepositorySpec
 from reconciler.reconcile.goback import RollbackRequest, go_back, recover_rollback
 from reconciler.reconcile.remembered import Memory
 from reconciler.reconcile.verify import Verifier
@@ -217,12 +215,6 @@ def test_rules_that_the_store_does_not_keep(repo: GitRepo) -> None:
     store._connection.execute("DELETE FROM gitops.rules")
     with pytest.raises(NeedsHuman, match="does not keep its policies and schemas"):
         go_back_without_git(world)
-
-
-def test_rules_that_were_altered() -> None:
-    file = RuleFile("policies/a.sql", "cdaa5a50c57c5c1e5b5a1c9a6ba0e2dc7c9d9e3f", b"SELECT 1")
-    with pytest.raises(NeedsHuman, match=r"policies/a\.sql is not what was committed"):
-        KeptRules.decode(KeptRules("x", RepositorySpec(), (file,)).encode())
 
 
 PRUNE = "apiVersion: reconciler/v1\nkind: Repository\nspec: {{prune: {{mode: {mode}, max_percent: 100}}}}\n"
