@@ -166,7 +166,7 @@ def main() -> None:
     gc.set_threshold(GC_THRESHOLD)
     logging.lastResort = TraceHandler(logging.WARNING)
     code = run(sys.argv[1:])
-    if "duckdb" not in sys.modules:  # its binding calls a leak what the last collection did not free, and says so
+    if "_duckdb" not in sys.modules:  # its binding calls a leak what the last collection did not free, and says so
         gc.freeze()  # Python would look at all that was imported once more on its way out
     sys.exit(code)
 

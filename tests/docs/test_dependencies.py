@@ -14,6 +14,8 @@ OURS = {"reconciler", "reconciler_ci", "tests", "benchmarks", "desk_client"}
 """The last is the client that a test generates."""
 OF_PYWIN32 = ("win32service", "win32serviceutil", "servicemanager", "pywintypes", "winerror")
 """Modules of what is installed on Windows alone."""
+COMPILED = {"_duckdb": ["duckdb"]}
+"""Modules that are one library and no Python file: what is installed does not say whose they are."""
 REQUIREMENT = re.compile(r"[\w.-]+")
 IMPORT = re.compile(r"^ *(?:import (\w+)|from (\w+)[\w.]* import )", re.MULTILINE)
 
@@ -31,7 +33,7 @@ def imported(*folders: str) -> dict[str, frozenset[str]]:
     """The modules that these folders import by their first names, each with the distributions it may come from."""
     files = (file for folder in folders for file in (ROOT / folder).rglob("*.py"))
     modules = {found[1] or found[2] for file in files for found in IMPORT.finditer(file.read_text(encoding="utf-8"))}
-    known = {**packages_distributions(), **{module: ["pywin32"] for module in OF_PYWIN32}}
+    known = {**packages_distributions(), **{module: ["pywin32"] for module in OF_PYWIN32}, **COMPILED}
     theirs = modules - OURS - sys.stdlib_module_names
     return {module: frozenset(map(normal, known.get(module, [module]))) for module in theirs}
 

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import duckdb
+import _duckdb as duckdb
 from msgspec import Struct
 
 from reconciler.adapters.duckdb import intervals, state

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import duckdb
+import _duckdb as duckdb
 from msgspec import Struct
 
 from reconciler import canonical

@@ -13,7 +13,7 @@ import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import duckdb
+import _duckdb as duckdb
 from msgspec import Struct
 
 from reconciler import canonical

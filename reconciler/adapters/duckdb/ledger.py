@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import duckdb
+import _duckdb as duckdb
 
 from reconciler.adapters.duckdb.connection import (
     CONFIG,

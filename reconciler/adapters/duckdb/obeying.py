@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import duckdb
+import _duckdb as duckdb
 from msgspec import Struct
 
 from reconciler.adapters.duckdb import intervals

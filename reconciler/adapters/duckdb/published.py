@@ -15,7 +15,7 @@ import shutil
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeAlias
 
-import duckdb
+import _duckdb as duckdb
 from msgspec import Struct
 
 from reconciler.adapters.duckdb.connection import CONFIG, HOLDER, IN_USE, fetch_first, first_line

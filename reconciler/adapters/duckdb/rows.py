@@ -22,7 +22,7 @@ from reconciler.tables.rows import BESIDE, export_columns
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import duckdb
+    import _duckdb as duckdb
 
     from reconciler.adapters.duckdb.connection import StoreConnection
     from reconciler.adapters.duckdb.tables import StoredKind

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import duckdb
+import _duckdb as duckdb
 
 from reconciler.adapters.duckdb.base import DuckDBBase
 from reconciler.adapters.duckdb.codec import (

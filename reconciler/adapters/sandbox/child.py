@@ -18,7 +18,7 @@ from contextlib import closing
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-import duckdb
+import _duckdb as duckdb
 
 from reconciler.adapters.sandbox.database import Database
 from reconciler.adapters.sandbox.protocol import (

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import duckdb
+import _duckdb as duckdb
 from msgspec import Struct
 
 from reconciler.adapters.sandbox.protocol import MEMORY, Answer, ChangedRows

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from math import isfinite
 from typing import TYPE_CHECKING, TypeVar
 
-import duckdb
+import _duckdb as duckdb
 from msgspec import Struct
 
 from reconciler.adapters.sandbox.protocol import MAX_CELL, MAX_ROWS, READINGS, STOP_FACTOR, VIOLATIONS, Answer

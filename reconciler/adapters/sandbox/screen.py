@@ -19,7 +19,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import duckdb
+import _duckdb as duckdb
 from msgspec import Struct
 
 from reconciler.adapters.sandbox.database import connect, lock
