@@ -6,6 +6,6 @@ are worked out beyond the memory limit. So the fences stand inside a process, an
 
 From the outside in: `engine` implements the port; `process` starts, asks and ends the
 process; `faults` turns DuckDB's words into ours. `protocol` is what the two processes say to each other. `child` is
-what runs in there: `database` holds the rows, `runner` runs one policy, which `screen` looks through first, unless
-`reads` finds that it would say what it said before.
+what runs in there: `database` holds the rows, `runner` runs one policy, which `screen` looks through first, unless it
+would say what it said before. `plans` are kept for the next time, and `deadline` stops what takes too long.
 """

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 import _duckdb as duckdb
 
 from reconciler.adapters.sandbox.database import Database
+from reconciler.adapters.sandbox.deadline import deadline
+from reconciler.adapters.sandbox.plans import READ_ONLY
 from reconciler.adapters.sandbox.protocol import (
     Advance,
     Answer,
@@ -31,7 +33,7 @@ from reconciler.adapters.sandbox.protocol import (
     QueryAnswer,
     QueryRequest,
 )
-from reconciler.adapters.sandbox.runner import READ_ONLY, PolicyRunner, deadline
+from reconciler.adapters.sandbox.runner import PolicyRunner
 from reconciler.adapters.sandbox.screen import Planner, find_refused_call
 from reconciler.tables.duckdb import qualify, quote
 from reconciler.tables.rows import take_fitting, to_json_cell
@@ -83,10 +85,11 @@ else:
         resource.setrlimit(what, (most, most))
 
 
-CPU_FACTOR = 4.0
+CPU_FACTOR = 6.0
 """How much longer than a policy may take, as a factor, until the system ends a process that should have ended itself.
 
-It may take its time twice, to be looked through and to run, and half as long to stop each time.
+It may take its time to be looked through, once for what it is and once for what it reads, to be asked for a row, and to
+run; and half as long to stop each time.
 """
 BLOCK_ROWS = 1_000
 WITH_ZONE = "TIME ZONE"

@@ -40,11 +40,14 @@ MAX_LISTED_IDS = 100
 class Database:
     """Its tables are made once, and emptied for the next rows: tests of policies ask by the dozen.
 
-    `changes` tells what is not as it was. Who gets an error for an answer must not go on with this process.
+    `changes` tells what is not as it was; `plain` is a connection without an optimiser. Who gets an error for an answer
+    must not go on with this process.
     """
 
     def __init__(self) -> None:
         self.connection = connect()
+        self.plain = self.connection.cursor()
+        self.plain.execute("PRAGMA disable_optimizer")
         lock(self.connection)
         self.changes = Changes()
         self.statements: tuple[str, ...] = ()

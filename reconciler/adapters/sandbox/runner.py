@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 from math import isfinite
 from typing import TYPE_CHECKING, TypeVar
 
 import _duckdb as duckdb
 from msgspec import Struct
 
-from reconciler.adapters.sandbox.protocol import MAX_CELL, MAX_ROWS, READINGS, STOP_FACTOR, VIOLATIONS, Answer
+from reconciler.adapters.sandbox.deadline import deadline
+from reconciler.adapters.sandbox.plans import READ_ONLY, KeptPlans
+from reconciler.adapters.sandbox.protocol import MAX_CELL, MAX_ROWS, READINGS, VIOLATIONS, Answer
 from reconciler.adapters.sandbox.screen import ScreenedPolicy, screen_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from reconciler.adapters.sandbox.database import Database, Reads
     from reconciler.adapters.sandbox.screen import Planner
@@ -31,22 +31,20 @@ EXAMPLES = {
     VIOLATIONS: "begin with SELECT 'what is wrong' AS message, 'the kind' AS kind, name, 'the field' AS field",
     READINGS: "begin with SELECT 'what is measured' AS label, sum(…) AS value, 'the unit' AS unit",
 }
-READ_ONLY = "BEGIN TRANSACTION READ ONLY"
 ABOVE = 1
 """Lines of ours that stand above the policy's in what is run."""
 MAX_REMEMBERED = 1_000
 """Texts of which something is remembered."""
 MAX_ROWS_REMEMBERED = 100
 """Rows of a verdict that is worth the memory."""
-SHORTEST_WAIT = 0.01
 NULL_MESSAGE = "NULL joined to a text with || makes it NULL: use concat(…), or coalesce(…, '-')"
 
 
 class Prepared(Struct, frozen=True):
-    """A policy as it is run. `first`, parsed once, asks whether there is any row at all, which is nearly never so."""
+    """A policy as it is run: `text` gives the columns that count, `any` one row of them, `all` the rows in order."""
 
     text: str
-    first: duckdb.Statement
+    any: str
     all: str
 
 
@@ -67,7 +65,9 @@ class PolicyRunner:
     def __init__(self, database: Database, planner: Planner) -> None:
         self._database = database
         self._planner = planner
+        self._plans = KeptPlans(database.plain)
         self._prepared: dict[Asked, Prepared | Answer] = {}
+        self._first: dict[Asked, duckdb.Statement] = {}
         self._given: dict[Asked, KnownVerdict] = {}
         self._reads: dict[Asked, Reads | None] = {}
 
@@ -97,15 +97,40 @@ class PolicyRunner:
             return self._planner.reads(text)
 
     def _run(self, asked: Asked, seconds: float) -> Answer:
+        if asked in self._prepared:
+            prepared = self._prepared[asked]
+        else:
+            prepared = self._timed(seconds, lambda cursor: _keep(self._prepared, asked, _prepared(cursor, *asked)))
+        if not isinstance(prepared, Prepared):
+            return prepared
+        return self._measured(prepared, seconds) if asked[1] == READINGS else self._judged(asked, prepared, seconds)
+
+    def _measured(self, prepared: Prepared, seconds: float) -> Answer:
+        return self._timed(seconds, lambda cursor: _rows(cursor, prepared.all, _bad_reading))
+
+    def _judged(self, asked: Asked, prepared: Prepared, seconds: float) -> Answer:
+        found = self._plans.finds_any(prepared.any, seconds)
+        if found is False:
+            return Answer(rows=[], cut=False)
+        return self._timed(seconds, lambda cursor: self._violations(cursor, asked, prepared, found=found))
+
+    def _violations(
+        self, cursor: duckdb.DuckDBPyConnection, asked: Asked, prepared: Prepared, *, found: bool | None
+    ) -> Answer:
+        """The rows, by plans for the tables as they are; `found` says that there are some, if that is known."""
+        if found is None:
+            if asked not in self._first:
+                (statement,) = cursor.extract_statements(prepared.any)
+                _keep(self._first, asked, statement)
+            if _is_quiet(cursor, self._first[asked]):
+                return Answer(rows=[], cut=False)
+        return _rows(cursor, prepared.all, _bad_row)
+
+    def _timed(self, seconds: float, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T | Answer:
+        """What comes of work on a connection of its own, or why nothing does."""
         with closing(self._database.connection.cursor()) as cursor, deadline(cursor, seconds, time.process_time):
             try:
-                prepared = self._prepared.get(asked) or _keep(self._prepared, asked, _prepared(cursor, *asked))
-                if not isinstance(prepared, Prepared):
-                    return prepared
-                if _is_quiet(cursor, prepared):
-                    return Answer(rows=[], cut=False)
-                check = _bad_row if asked[1] == VIOLATIONS else _bad_reading
-                return _rows(cursor, prepared.all, check)
+                return work(cursor)
             except duckdb.InterruptException:
                 return Answer(slow=True)
             except duckdb.Error as error:
@@ -137,8 +162,7 @@ def _prepared(cursor: duckdb.DuckDBPyConnection, sql: str, wanted: tuple[str, ..
         if wanted[0] not in named:
             return _refused(f"there is no column {wanted[0]} among {', '.join(columns)}", EXAMPLES[wanted])
     selection, order = _selection(query.body, named, wanted)
-    (first,) = cursor.extract_statements(f"{selection} LIMIT 1")
-    return Prepared(selection, first, f"{selection} {order}")
+    return Prepared(selection, f"{selection} LIMIT 1", f"{selection} {order}")
 
 
 def _by_name(columns: Sequence[str]) -> dict[str, str]:
@@ -146,11 +170,11 @@ def _by_name(columns: Sequence[str]) -> dict[str, str]:
     return {column.lower(): column for column in reversed(columns)}
 
 
-def _is_quiet(cursor: duckdb.DuckDBPyConnection, prepared: Prepared) -> bool:
+def _is_quiet(cursor: duckdb.DuckDBPyConnection, first: duckdb.Statement) -> bool:
     """Whether there is no row. Why there would be an error is told by the whole query, as it always was."""
     cursor.execute(READ_ONLY)
     try:
-        rows = cursor.execute(prepared.first).fetchall()
+        rows = cursor.execute(first).fetchall()
     except duckdb.InterruptException:
         raise
     except duckdb.Error:
@@ -222,30 +246,3 @@ def _refused(message: str, hint: str) -> Answer:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-@contextmanager
-def deadline(cursor: duckdb.DuckDBPyConnection, seconds: float, clock: Callable[[], float]) -> Iterator[None]:
-    """Interrupts what takes too long; if that does not help, ends the process. No clock may be faster than time."""
-    done, end = threading.Event(), clock() + seconds
-
-    def watch() -> None:
-        if not _is_set_by(done, end, clock):
-            cursor.interrupt()
-            if not _is_set_by(done, end + seconds * (STOP_FACTOR - 1), clock):
-                os._exit(1)
-
-    thread = threading.Thread(target=watch, name="policy-deadline", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-
-
-def _is_set_by(done: threading.Event, end: float, clock: Callable[[], float]) -> bool:
-    while (left := end - clock()) > 0:
-        if done.wait(max(left, SHORTEST_WAIT)):
-            return True
-    return done.is_set()

@@ -63,7 +63,23 @@ class _Token(Struct, frozen=True):
 
 def screen_policy(connection: duckdb.DuckDBPyConnection, sql: str) -> ScreenedPolicy | Answer:
     """The query, or why it is not run. Raises `duckdb.Error` for what DuckDB cannot parse."""
-    statements, tokens = connection.extract_statements(sql), _tokens(sql)
+    tokens = _tokens(sql)
+    ((text,),) = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
+    try:
+        tree = json.loads(text)
+    except RecursionError:
+        tree = {"error": True, "error_message": "this is nested too deeply to be looked through"}
+    if tree["error"] or len(tree["statements"]) != 1:
+        return _no_select(connection, sql, tokens, tree)
+    objection = next((found for node in _nodes(tree) if (found := _against(node, sql)) is not None), None)
+    return objection or ScreenedPolicy(_body(sql, tokens), find_columns(tree["statements"][0]["node"]))
+
+
+def _no_select(
+    connection: duckdb.DuckDBPyConnection, sql: str, tokens: list[_Token], tree: Mapping[str, Any]
+) -> Answer:
+    """Why this is not one SELECT. DuckDB only says so after it has parsed it once more, which takes as long again."""
+    statements = connection.extract_statements(sql)
     if not statements:
         return _refused(f"there is no statement in this file, and {ONE_SELECT}", sql, 0)
     if len(statements) > 1:
@@ -71,16 +87,7 @@ def screen_policy(connection: duckdb.DuckDBPyConnection, sql: str) -> ScreenedPo
     kind = statements[0].type.name
     if kind != "SELECT":
         return _refused(f"this is a statement of type {kind}, and {ONE_SELECT}", sql, tokens[0].offset)
-    body = _body(sql, tokens)
-    ((text,),) = connection.execute("SELECT json_serialize_sql(?)", [body]).fetchall()
-    try:
-        tree = json.loads(text)
-    except RecursionError:
-        return _refused("this is nested too deeply to be looked through", sql, 0)
-    if tree["error"]:
-        return _refused(f"{tree['error_message']}: {ONE_SELECT}", sql, 0)
-    objection = next((found for node in _nodes(tree) if (found := _against(node, sql)) is not None), None)
-    return objection or ScreenedPolicy(body, find_columns(tree["statements"][0]["node"]))
+    return _refused(f"{tree['error_message']}: {ONE_SELECT}", sql, 0)
 
 
 def find_columns(node: Mapping[str, Any]) -> tuple[str, ...] | None:
