@@ -23,8 +23,8 @@ def files(_folder: Path) -> Iterator[Figure]:
     texts = [file.read_bytes() for file in sorted(EXAMPLE.glob("*/*.yaml"))]
     ours = _per_second(texts, lambda text: decode("f.yaml", text))
     theirs = _per_second(texts, lambda text: yaml.load(text, yaml.CSafeLoader))
-    yield Figure("decode files of the example repository", f"{ours:,.0f}/s", "20,000/s")
-    yield Figure("  the same with PyYAML's CSafeLoader", f"{theirs:,.0f}/s", "-")
+    figure, beside, times = f"{ours:,.0f}/s", f"PyYAML's C loader {theirs:,.0f}/s", f"{ours / theirs:.2f} x as fast"
+    yield Figure("decode the files of the example", figure, "20,000/s", beside, times)
 
 
 def _per_second(texts: list[bytes], read: Callable[[bytes], object]) -> float:

@@ -32,7 +32,7 @@ def streams(folder: Path) -> Iterator[Figure]:
             daemon.await_live(commit)
         crowd.end(abruptly=True)
         yield Figure(f"commit to {CLIENTS:,} streams, median", f"{median(taken) * 1000:.0f} ms", "500 ms")
-        yield Figure("the slowest", f"{max(taken) * 1000:.0f} ms", "-")
+        yield Figure("the slowest", f"{max(taken) * 1000:.0f} ms")
         time.sleep(2 * CLIENTS / READING.per_second)
         before = _resident(daemon.process.pid)
         for _ in range(ROUNDS):
@@ -40,9 +40,9 @@ def streams(folder: Path) -> Iterator[Figure]:
             time.sleep(CLIENTS / READING.per_second)  # or the daemon would ask for patience
         after = _resident(daemon.process.pid)
         what = f"more memory after {ROUNDS * CLIENTS:,} more came and went"
-        yield Figure(what, f"{(after - before) / 2**20:.1f} MB", "-")
+        yield Figure(what, f"{(after - before) / 2**20:.1f} MB")
         threads = len([*Path(f"/proc/{daemon.process.pid}/task").iterdir()])
-        yield Figure("threads of the daemon then", str(threads), "-")
+        yield Figure("threads of the daemon then", str(threads))
 
 
 def _resident(process: int) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -13,27 +15,47 @@ from tests.support import configs
 from tests.support.gitrepo import GitRepo
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
+
+    from tests.support.daemons import RunningDaemon
+
+MB = 1_024
+"""Kilobytes of one."""
+DEFAULTS = {"HISTORY_URL": "chdb", "REDIS_URL": "embedded"}
+"""What a daemon that nobody configured keeps: its own history and its own live view."""
+ALONE = {"HISTORY_URL": "none", "REDIS_URL": "none"}
+"""Neither."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """What was measured, the figure with its unit, and the target it is held against."""
+    """What was measured, the figure with its unit, and what it has to reach.
 
-    what: str
+    `beside` is what a peer or the floor took for the same in the same run, and `times` how many times that ours is,
+    or how many times as fast; the target is then for `times`.
+    """
+
+    work: str
     measured: str
-    target: str
+    target: str = ""
+    beside: str = ""
+    times: str = ""
 
 
-def run(repository: Path, state: Path, *arguments: str) -> float:
+def run(repository: Path, state: Path, *arguments: str, settings: Mapping[str, str] = ALONE) -> float:
     """Seconds that a command takes, start of the interpreter included."""
-    return process(sys.executable, "-m", "reconciler", "--repo", str(repository), "--state", str(state), *arguments)
+    options = ("--repo", str(repository), "--state", str(state))
+    return process(sys.executable, "-m", "reconciler", *options, *arguments, settings=settings)
 
 
-def process(*command: str) -> float:
-    """Seconds that a process takes from start to exit. Raises RuntimeError when it could not do its work."""
+def process(*command: str, settings: Mapping[str, str] = ALONE) -> float:
+    """Seconds that a process takes from start to exit. Raises RuntimeError when it could not do its work.
+
+    `settings` are RECONCILER_ variables without that prefix.
+    """
+    variables = {**os.environ, **{f"RECONCILER_{name}": value for name, value in settings.items()}}
     began = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, check=False, text=True)
+    done = subprocess.run(command, capture_output=True, check=False, text=True, env=variables)
     seconds = time.perf_counter() - began
     if done.returncode not in (0, 1, 2):
         raise RuntimeError(done.stderr)
@@ -56,3 +78,32 @@ def repository(folder: Path, files: dict[str, str]) -> GitRepo:
     repo = GitRepo.create(folder / "config")
     repo.commit(files)
     return repo
+
+
+def await_whole(daemon: RunningDaemon, rows: int) -> None:
+    """Wait until the history has what is live, and so many rows are in the live view."""
+    daemon.await_status(
+        lambda said: not said["history"]["behind"] and said["live_view"]["rows"] == rows and not said["troubles"], 900
+    )
+
+
+def resident(daemon: RunningDaemon) -> int:
+    """Megabytes of the daemon's own process that are in memory (proc(5))."""
+    return _resident(daemon.process.pid)
+
+
+def resident_with_children(daemon: RunningDaemon) -> int:
+    """The same with those of all processes that it started: servers, git, workers."""
+    return sum(_resident(process) for process in _with_children(daemon.process.pid))
+
+
+def _with_children(process: int) -> Iterator[int]:
+    yield process
+    for thread in Path(f"/proc/{process}/task").iterdir():
+        for child in (thread / "children").read_text(encoding="ascii").split():
+            yield from _with_children(int(child))
+
+
+def _resident(process: int) -> int:
+    lines = Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) // MB

@@ -60,7 +60,7 @@ def _steps(policies: tuple[Policy, ...], kinds: Kinds, rows: list[Row]) -> Itera
             live = desired
         assert engine._process is not None
         pid = engine._process._process.pid
-        yield "new engine", _ms(seconds[0]), "-"
+        yield "new engine", _ms(seconds[0]), ""
         yield "engine that holds the state", _ms(median(seconds[2:])), "50 ms"
         status = Path(f"/proc/{pid}/status")
         if status.exists():

@@ -33,7 +33,7 @@ def one_row(folder: Path) -> Iterator[Figure]:
 def _figures(store: DuckDBStore, copy: PublishedCopy, size: int) -> Iterator[Figure]:
     copy.begin()
     store.apply(KINDS, step(1, *(row(widget(f"w{number}"), 1) for number in range(size))))
-    yield Figure(f"all of {size:,} rows", f"{_publish(store, copy) * 1000:.0f} ms", "-")
+    yield Figure(f"all of {size:,} rows", f"{_publish(store, copy) * 1000:.0f} ms")
     before, taken, written = copy.file.stat().st_size, [], []
     for number in range(2, TIMES + 2):
         base, update = store.applied(), step(number, row(widget(f"w{number * 7}", pieces=number), 1, number))
@@ -43,13 +43,13 @@ def _figures(store: DuckDBStore, copy: PublishedCopy, size: int) -> Iterator[Fig
         taken.append(_publish(store, copy))
         written.append(_written() - began)
     yield Figure("one row of them, median", f"{median(taken) * 1000:.0f} ms", "100 ms")
-    yield Figure("the slowest", f"{max(taken) * 1000:.0f} ms", "-")
+    yield Figure("the slowest", f"{max(taken) * 1000:.0f} ms")
     yield Figure("written for it, median", f"{median(written) / 1e6:.2f} MB", "1 MB")
     after = copy.file.stat().st_size
-    yield Figure(f"the file before, and after {TIMES} of them", f"{before / 1e6:.1f}, {after / 1e6:.1f} MB", "-")
+    yield Figure(f"the file before, and after {TIMES} of them", f"{before / 1e6:.1f}, {after / 1e6:.1f} MB")
     began_comparing = time.perf_counter()
     assert copy.verify(lambda: nullcontext(store))
-    yield Figure("comparing all rows", f"{(time.perf_counter() - began_comparing) * 1000:.0f} ms", "-")
+    yield Figure("comparing all rows", f"{(time.perf_counter() - began_comparing) * 1000:.0f} ms")
 
 
 def _publish(store: DuckDBStore, copy: PublishedCopy) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from benchmarks.measure import Figure, process, repository, run, typical, user_files
+from benchmarks.measure import Figure, process, repository, run, user_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,21 +19,6 @@ AJV = Path(__file__).parent / "ajv" / "node_modules" / ".bin" / "ajv"
 """Made by `npm ci --prefix benchmarks/ajv`."""
 FILES = 10_000
 WATCHED = 100_000
-
-
-def start(folder: Path) -> Iterator[Figure]:
-    """What a single file costs: the start of the program."""
-    repo = repository(folder, user_files(1))
-    repo.checkout()
-    yield Figure("validate one file", f"{typical(repo.path, folder / 'state', 'validate'):.2f} s", "0.25 s")
-
-
-def many_files(folder: Path) -> Iterator[Figure]:
-    """A large working tree."""
-    repo = repository(folder, user_files(FILES))
-    repo.checkout()
-    seconds = typical(repo.path, folder / "state", "validate", times=3)
-    yield Figure(f"validate {FILES:,} files", f"{seconds:.2f} s", "-")
 
 
 def beside_peers(folder: Path) -> Iterator[Figure]:
@@ -51,13 +36,15 @@ def beside_peers(folder: Path) -> Iterator[Figure]:
             options = ("--spec=draft2020", "-c", "ajv-formats", "--strict=false", "-s", str(SCHEMA))
             ajv.append(process(str(AJV), "validate", *options, "-d", f"{repo.path}/users/**/*.yaml"))
         check_jsonschema.append(process(sys.executable, "-m", "check_jsonschema", "--schemafile", str(SCHEMA), *files))
-    yield Figure(f"validate {FILES:,} files", f"{median(ours):.2f} s", "-")
-    for name, theirs, target in (("ajv-cli", ajv, "1.5"), ("check-jsonschema", check_jsonschema, "20")):
+    took = median(ours)
+    yield Figure(f"validate {FILES:,} files", f"{took:.2f} s")
+    for name, theirs, target in (("ajv-cli", ajv, "1.5 x"), ("check-jsonschema", check_jsonschema, "20 x")):
         if theirs:
-            yield Figure(f"  the same with {name}", f"{median(theirs):.2f} s", "-")
-            yield Figure("  times as fast", f"{median(theirs) / median(ours):.2f}", target)
+            peer = median(theirs)
+            times = f"{peer / took:.2f} x as fast"
+            yield Figure(f"  beside {name}", f"{took:.2f} s", target, f"{peer:.2f} s", times)
         else:
-            yield Figure(f"  the same with {name}", "not here", "-")
+            yield Figure(f"  beside {name}", f"{took:.2f} s", target, "not installed")
 
 
 def watch(folder: Path) -> Iterator[Figure]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.memory import resident
+from benchmarks.measure import resident
 from tests.running import storms
 from tests.running.hosts import Host, check
 from tests.running.test_manners import interrupted_first_sync
