@@ -8,8 +8,8 @@ from urllib.parse import quote
 from reconciler import answers
 from reconciler.cli import output
 from reconciler.format.format import KeyOrder
+from reconciler.kinds.build import build_kind
 from reconciler.kinds.kind import STATUS_FIELD, Kinds
-from reconciler.kinds.load import build_kind
 from reconciler.report.rows import flatten_row, halted_note, row_document, rows_csv
 from reconciler.report.views import row_lines, row_table
 from reconciler.service.kinds import Kinds as KindService

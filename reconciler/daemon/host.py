@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from reconciler.daemon.metrics import count_reconcile
 from reconciler.errors import BranchError, InUse, NeedsHuman, ReconcilerError, RefusedError, RetryLater, UsageError
+from reconciler.kinds.build import stored_kinds
 from reconciler.metrics import Outcome
 from reconciler.model.halt import DRILLED, HaltAct
 from reconciler.model.host import ConditionSeverity
@@ -18,7 +19,6 @@ from reconciler.model.log import Level
 from reconciler.reconcile.admission import AdmissionController
 from reconciler.reconcile.goback import NotInGit, go_back, recover_rollback, roll_back
 from reconciler.reconcile.remembered import Memory
-from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.sync import AppliedStep, Reconciler, current_suspension
 from reconciler.reconcile.walk import CommitProcessor
 from reconciler.report.sync import applied_message, refused_message

@@ -14,9 +14,9 @@ from reconciler.adapters.redis.connection import connect
 from reconciler.adapters.redis.server import EmbeddedServer
 from reconciler.daemon.followers import Follower
 from reconciler.daemon.hostconfig import DEFAULT
+from reconciler.kinds.build import stored_kinds
 from reconciler.model.live import ViewContent, ViewFault
 from reconciler.model.log import Level
-from reconciler.reconcile.rules import stored_kinds
 from reconciler.tables.rows import is_live, live_values, rows_under
 from reconciler.tables.view import is_behind, view_mark, view_step, view_writes
 from reconciler.values import replace

@@ -11,10 +11,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError
-from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from reconciler.kinds.parts import Same
 
 MAX_LENGTH = 10_000
 """Characters of a pattern. The longest one for an IPv6 address has some 1,200."""
@@ -53,18 +54,6 @@ _IGNORE_CASE = "(?i)"
 """Editors know it too, at the start of a pattern."""
 _SET_OPERATION = re.compile(r"\\.|(?P<doubled>--|&&|~~)", re.DOTALL)
 _BACKTRACKING = re.compile(r"\(\?<?[=!]|\\[1-9]|\(\?P=|\(\?\(|\(\?>")
-
-
-class Same(Struct, frozen=True, eq=False):
-    """A cache key for a part of a schema: equal to the very same part only."""
-
-    value: Any
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and self.value is other.value
-
-    def __hash__(self) -> int:
-        return id(self.value)
 
 
 def compile_schema(schema: Mapping[str, Any]) -> Draft202012Validator:

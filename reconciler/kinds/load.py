@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from reconciler import canonical
+from reconciler.kinds.build import build_kind
 from reconciler.kinds.check import (
     find_compile_flaws,
     find_cross_flaws,
@@ -20,23 +21,16 @@ from reconciler.kinds.check import (
 from reconciler.kinds.halting import find_halt_flaws
 from reconciler.kinds.kind import (
     ANNOTATION,
-    BOUNDS,
-    NUMBERS,
     Column,
     Kind,
     Kinds,
-    Reference,
-    SqlType,
-    UnitChoice,
     child,
     is_within,
     locate,
-    parse_sql_type,
     value_at,
 )
 from reconciler.kinds.names import find_name_flaws
 from reconciler.kinds.parts import VALUES, Flaw, list_parts
-from reconciler.kinds.references import resolve_refs
 from reconciler.model.problem import Problem
 from reconciler.values import replace
 from reconciler.words import did_you_mean
@@ -192,50 +186,6 @@ def _to_problem(path: str, document: Document, flaw: Flaw) -> Problem:
     mark = locate(document.marks, flaw.pointer, of_key=flaw.at_key)
     return Problem(
         path, mark.line, mark.column, CODE, flaw.pointer, flaw.message, flaw.hint or ("" if flaw.instead else _HINT)
-    )
-
-
-def build_kind(schema: Mapping[str, Any], origin: str) -> Kind:
-    """The kind a sound schema describes; `origin` is the file it is from, for messages.
-
-    A schema that `load_kinds` did not see may raise KeyError: those kept in a store were sound when they came in.
-    """
-    annotation = schema[ANNOTATION]
-    key: str = annotation["key"]
-    names = [key, *(name for name in annotation["columns"] if name != key)]
-    references = annotation["references"].items()
-    return Kind(
-        name=schema["properties"]["kind"]["const"],
-        table=annotation["table"],
-        key=key,
-        columns=tuple(_build_column(schema, name) for name in names),
-        indexes=tuple(tuple(index) for index in annotation["indexes"]),
-        references=tuple(Reference(role, one["kind"], one["many"]) for role, one in references),
-        importance=tuple(annotation.get("importance", ())),
-        halt=annotation.get("halt", {}),
-        schema=schema,
-        origin=origin,
-        digest=canonical.digest(schema),
-    )
-
-
-def _build_column(schema: Mapping[str, Any], name: str) -> Column:
-    annotation = schema[ANNOTATION]
-    spec = schema["properties"]["spec"]
-    field = resolve_refs(schema, spec["properties"][name])
-    kind, length = parse_sql_type(annotation["columns"][name])
-    unit = annotation.get("units", {}).get(name, "")
-    choice = UnitChoice(unit["by"], unit["of"]) if isinstance(unit, dict) else None
-    return Column(
-        name=name,
-        type=kind,
-        length=length,
-        required=name == annotation["key"] or name in spec["required"],
-        enum=tuple(word for word in field.get("enum", ()) if isinstance(word, str)) if kind is SqlType.VARCHAR else (),
-        bounds={bound: field[bound] for bound in BOUNDS if bound in field} if kind in NUMBERS else {},
-        unit=" or ".join(dict.fromkeys(choice.of.values())) if choice else unit,
-        description=field["description"],
-        unit_choice=choice,
     )
 
 

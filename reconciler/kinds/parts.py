@@ -41,6 +41,18 @@ _HOLDS_ONE = frozenset({"if", "then", "else", "not", "contentSchema"}) | (ALL_ME
 _HOLDS_MANY = (SAME_VALUE | MEMBERS | ALL_MEMBERS | {"$defs"}) - _HOLDS_ONE
 
 
+class Same(Struct, frozen=True, eq=False):
+    """A cache key for a part of a schema: equal to the very same part only."""
+
+    value: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and self.value is other.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
 class Flaw(Struct, frozen=True):
     """What is wrong at a JSON Pointer into a schema; `at_key` when it is the key there rather than its value.
 

@@ -13,9 +13,8 @@ from urllib.parse import unquote, urljoin
 
 from msgspec import Struct
 
-from reconciler.kinds.engine import Same
 from reconciler.kinds.kind import child, value_at
-from reconciler.kinds.parts import MEMBERS, SAME_VALUE, Flaw, iter_members, list_parts
+from reconciler.kinds.parts import MEMBERS, SAME_VALUE, Flaw, Same, iter_members, list_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

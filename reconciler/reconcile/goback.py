@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from reconciler.errors import NeedsHuman, RefusedError, UsageError
 from reconciler.history.points import SHA
+from reconciler.kinds.build import stored_kinds
 from reconciler.model.change import Change, Op, Prune, Removal
 from reconciler.model.commit import Status
 from reconciler.model.rollback import Rollback, Skipped
@@ -18,7 +19,6 @@ from reconciler.plan import Plan, sort_changes
 from reconciler.reconcile.admission import MessageApprovals, commit_state, propose_replacement
 from reconciler.reconcile.holds import find_skipped_files
 from reconciler.reconcile.rollback import candidate_of_rows, skipped_values, without_target
-from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.stayoff import find_switched_on
 from reconciler.reconcile.sync import AppliedStep, Mainline, SyncResult
 from reconciler.reconcile.targets import MAX_INTERVALS, Lookup, Targets

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from reconciler import canonical
 from reconciler.errors import UsageError
+from reconciler.kinds.build import stored_kinds
 from reconciler.model.change import Op, Row
 from reconciler.model.commit import Status
 from reconciler.model.halt import Halts
@@ -30,7 +31,7 @@ from reconciler.reconcile.read import locate_problems
 from reconciler.reconcile.readable import ReadablePart, keep_unread, read_part
 from reconciler.reconcile.review import Reviewer
 from reconciler.reconcile.rollback import candidate_of, hold_problems, skipped_values
-from reconciler.reconcile.rules import Role, stored_kinds
+from reconciler.reconcile.rules import Role
 from reconciler.reconcile.stayoff import find_switched_on
 from reconciler.reconcile.sync import HistoryWalk, Mainline
 from reconciler.reconcile.walk import CommitProcessor, ProcessedCommit, StateAt, WalkStart, state_at, walk_history

@@ -15,12 +15,13 @@ from msgspec import Struct
 from reconciler import canonical
 from reconciler.errors import NeedsHuman, UsageError
 from reconciler.history.points import SHA, find_recorded, require_point
+from reconciler.kinds.build import stored_kinds
 from reconciler.kinds.kind import TIMESTAMPS, SqlType
 from reconciler.model.change import Op, Prune, Removal, content_digest
 from reconciler.model.commit import FileChange, Status, Version
 from reconciler.reconcile.admission import AdmissionController
 from reconciler.reconcile.goback import Past
-from reconciler.reconcile.rules import RuleReader, rules_of, stored_kinds
+from reconciler.reconcile.rules import RuleReader, rules_of
 from reconciler.reconcile.targets import Lookup, Targets, recorded_intervals
 from reconciler.reconcile.walk import ProcessedCommit, TreeState
 from reconciler.snapshot.snapshot import EmptyBase, state_of_rows

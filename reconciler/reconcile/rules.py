@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -14,9 +14,10 @@ from rpds import HashTrieMap
 
 from reconciler.decode.document import decode
 from reconciler.errors import NeedsHuman
+from reconciler.kinds.build import build_kind
 from reconciler.kinds.check import MetaSchema
 from reconciler.kinds.kind import Kinds
-from reconciler.kinds.load import build_kind, load_kinds
+from reconciler.kinds.load import load_kinds
 from reconciler.model.commit import EntryType, FileChange, NotContent
 from reconciler.model.keptrules import KeptRules, OfferedRules, RuleFile, rules_id
 from reconciler.model.problem import Problem, Severity
@@ -213,25 +214,6 @@ def load_bundled(files: Mapping[str, bytes], meta: Mapping[str, Any], repository
     """Build the kinds that the program brings. They are not looked through as others are: a test does that."""
     kinds = (build_kind(json.loads(text), path) for path, text in files.items())
     return BundledSchemas(Kinds(tuple(sorted(kinds, key=lambda kind: kind.name))), MetaSchema(meta), repository)
-
-
-def stored_kinds(schemas: Mapping[str, Mapping[str, Any]]) -> Kinds:
-    """The kinds that a store's tables were made from; `schemas` are by kind."""
-    return _build_kinds(_Schemas(schemas))
-
-
-@lru_cache(maxsize=4)
-def _build_kinds(stored: _Schemas) -> Kinds:
-    return Kinds(tuple(build_kind(stored.schemas[name], "") for name in sorted(stored.schemas)))
-
-
-class _Schemas(Struct, frozen=True):
-    """A cache key: equal when all schemas are equal."""
-
-    schemas: Mapping[str, Mapping[str, Any]]
-
-    def __hash__(self) -> int:
-        return hash(tuple(self.schemas))
 
 
 class Rules(Struct, frozen=True):

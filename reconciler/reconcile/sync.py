@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.kinds.build import stored_kinds
 from reconciler.model.commit import Applied, Attempt, Status
 from reconciler.plan import Plan
 from reconciler.reconcile.admission import MessageApprovals, propose_replacement, propose_update
@@ -21,7 +22,6 @@ from reconciler.reconcile.faults import is_commit_fault, raise_host_fault
 from reconciler.reconcile.holds import find_held
 from reconciler.reconcile.outbox import Outbox, OutboxRecorder
 from reconciler.reconcile.record import Recorder, RecordResult, backfill
-from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.walk import ProcessedCommit, WalkStart, mainline_contains, walk_history
 from reconciler.snapshot.snapshot import EmptyBase, LoadedBase
 from reconciler.tables.rows import changes_under, rows_under

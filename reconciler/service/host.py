@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from reconciler import answers
 from reconciler.errors import InUse, NeedsHuman, ReconcilerError, RefusedError, RetryLater, UsageError
+from reconciler.kinds.build import stored_kinds
 from reconciler.model.host import Suspension
 from reconciler.model.rows import MAX_REPORTED
 from reconciler.reconcile.goback import RollbackRequest
-from reconciler.reconcile.rules import stored_kinds
 from reconciler.report.status import build_status, build_suspension, suspension_line
 from reconciler.service.context import Service
 from reconciler.times import parse_until

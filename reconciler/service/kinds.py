@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import UsageError
-from reconciler.reconcile.rules import stored_kinds
+from reconciler.kinds.build import stored_kinds
 from reconciler.report.authoring import Kinds as KindList
 from reconciler.report.authoring import build_kind_summary
 from reconciler.service.context import Service

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, TypeVar
 from reconciler import answers
 from reconciler.adapters.duckdb.connection import FILE_NAME, is_there
 from reconciler.errors import InUse, ReconcilerError
+from reconciler.kinds.build import stored_kinds
 from reconciler.model.halt import DRILLED
 from reconciler.model.rows import Drifts
 from reconciler.reconcile.goback import NotInGit, go_back, roll_back
-from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.sync import CommitApproval, current_suspension
 from reconciler.report.rollback import RollbackEnded, WentBack, build_rolled_back, build_went_back
 from reconciler.report.status import build_suspension

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from reconciler import answers
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.history.drifts import collect_drifts
+from reconciler.kinds.build import stored_kinds
 from reconciler.kinds.kind import Kinds
 from reconciler.model.change import Key, RowId
 from reconciler.model.rows import DriftFilter, Search
-from reconciler.reconcile.rules import stored_kinds
 from reconciler.report import commits
 from reconciler.report.escape import format_time
 from reconciler.report.halts import build_halt

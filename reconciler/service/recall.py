@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from reconciler.errors import ReconcilerError
+from reconciler.kinds.build import stored_kinds
 from reconciler.model.halt import Halts
 from reconciler.model.host import ConditionSeverity, HostCondition
 from reconciler.model.rollback import ROLLBACK_ENDED, ROLLED_BACK, Rollback
-from reconciler.reconcile.rules import stored_kinds
 from reconciler.status import HALTS
 
 if TYPE_CHECKING:

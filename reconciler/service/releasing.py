@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from reconciler.errors import NeedsHuman, ReconcilerError, RefusedError
+from reconciler.kinds.build import stored_kinds
 from reconciler.reconcile.admission import AdmissionController, AdmissionRequest, CommitState
 from reconciler.reconcile.goback import SHOWN
 from reconciler.reconcile.remembered import KeptTrees
-from reconciler.reconcile.rules import RuleReader, rules_of, stored_kinds
+from reconciler.reconcile.rules import RuleReader, rules_of
 from reconciler.snapshot.snapshot import LoadedBase
 from reconciler.tables.rows import with_halts
 

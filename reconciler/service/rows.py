@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from reconciler import answers, canonical, reviews
 from reconciler.errors import UsageError
 from reconciler.history.changes import is_declared, resource_of
+from reconciler.kinds.build import stored_kinds
 from reconciler.model.change import Key
 from reconciler.model.rows import Drifts
 from reconciler.model.selection import Condition, Selection
-from reconciler.reconcile.rules import stored_kinds
 from reconciler.report.plans import build_plan
 from reconciler.report.rows import Uses, build_rows, build_uses
 from reconciler.report.sync import build_drift

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID, uuid4
 
 from reconciler.errors import RefusedError, RetryLater, UsageError
-from reconciler.reconcile.rules import stored_kinds
+from reconciler.kinds.build import stored_kinds
 from reconciler.report.sessions import Ended
 from reconciler.report.sessions import Sessions as SessionList
 from reconciler.service.context import Context, Service

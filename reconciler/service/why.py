@@ -12,10 +12,10 @@ from reconciler.errors import ReconcilerError, UsageError
 from reconciler.history.fate import WENT_LIVE, Fate
 from reconciler.history.live import MAX_INTERVALS
 from reconciler.history.points import merges_above
+from reconciler.kinds.build import stored_kinds
 from reconciler.kinds.kind import INACTIVE, STATUS_FIELD, Kinds, child
 from reconciler.model.change import Prune, RowId
 from reconciler.model.rows import DriftType
-from reconciler.reconcile.rules import stored_kinds
 from reconciler.report.commits import NOT_LIVE, build_person, build_spans, short_sha
 from reconciler.report.fates import FateStory, ahead_note, explain_fate, explain_unrecorded, why_step
 from reconciler.report.halts import build_halt

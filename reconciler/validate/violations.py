@@ -19,9 +19,9 @@ from msgspec import Struct
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from reconciler.kinds.engine import Same, compile_keyword, matches
+from reconciler.kinds.engine import compile_keyword, matches
 from reconciler.kinds.kind import BOUNDS, join, split, value_at
-from reconciler.kinds.parts import iter_members, list_parts
+from reconciler.kinds.parts import Same, iter_members, list_parts
 from reconciler.kinds.references import DIALECT
 
 if TYPE_CHECKING:

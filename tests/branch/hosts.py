@@ -14,7 +14,7 @@ from reconciler.cli.main import run
 from reconciler.daemon.control import DaemonControl, HostState
 from reconciler.daemon.loop import Intervals, Loop
 from reconciler.errors import ReconcilerError
-from reconciler.reconcile.rules import stored_kinds
+from reconciler.kinds.build import stored_kinds
 from reconciler.report.status import build_status
 from tests.daemon.hosts import host
 from tests.support.gitrepo import environment

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from reconciler.adapters.bundled import load_bundled_schemas
 from reconciler.decode.document import decode
+from reconciler.kinds.build import build_kind
 from reconciler.kinds.kind import Kinds, SqlType
-from reconciler.kinds.load import build_kind, load_kinds
+from reconciler.kinds.load import load_kinds
 from tests.kinds.loading import example, load, meta, shipped
 from tests.support.laws import examples
 

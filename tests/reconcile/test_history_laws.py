@@ -16,9 +16,9 @@ from reconciler.adapters.clickhouse.ledger import open_ledger as open_clickhouse
 from reconciler.adapters.duckdb.ledger import open_ledger as open_file
 from reconciler.answers import to_json
 from reconciler.errors import RetryLater
+from reconciler.kinds.build import stored_kinds
 from reconciler.ledger.connection import RecordedBranch
 from reconciler.model.change import Prune
-from reconciler.reconcile.rules import stored_kinds
 from reconciler.report.plans import build_change
 from reconciler.service.context import History as OpenHistory
 from reconciler.service.history import History

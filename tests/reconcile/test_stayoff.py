@@ -10,10 +10,10 @@ import yaml
 
 from reconciler.adapters.duckdb.store import open_temporary
 from reconciler.errors import RefusedError
+from reconciler.kinds.build import stored_kinds
 from reconciler.model.halt import Halt, Halts, HaltSelector
 from reconciler.model.selection import Condition
 from reconciler.reconcile.goback import RollbackRequest, roll_back
-from reconciler.reconcile.rules import stored_kinds
 from reconciler.report.formats import PLAN_FORMATS
 from reconciler.report.plans import render_plan
 from tests.support.gitrepo import GitRepo

@@ -13,9 +13,9 @@ from reconciler.adapters.duckdb.store import open_reader
 from reconciler.adapters.haltfile import HaltFile
 from reconciler.adapters.redis.cache import Lease, RedisCache, ViewReader
 from reconciler.adapters.redis.connection import connect
+from reconciler.kinds.build import stored_kinds
 from reconciler.model.halt import Halt, HaltSelector
 from reconciler.model.live import ViewMark
-from reconciler.reconcile.rules import stored_kinds
 from reconciler.tables.view import view_mark, view_writes
 from tests.running.hosts import DESK, Host
 from tests.support.valkey import MB, server

@@ -18,7 +18,7 @@ from reconciler.adapters.duckdb.store import open_reader
 from reconciler.adapters.redis.cache import ViewReader
 from reconciler.adapters.redis.connection import connect
 from reconciler.errors import RetryLater
-from reconciler.reconcile.rules import stored_kinds
+from reconciler.kinds.build import stored_kinds
 from reconciler.wiring import host as wiring_host
 from tests.running.hosts import DESK, Host
 from tests.support.daemons import until

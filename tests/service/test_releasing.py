@@ -11,8 +11,8 @@ from reconciler.adapters.duckdb.store import open_temporary
 from reconciler.adapters.git.repository import open_repository
 from reconciler.adapters.haltfile import HaltFile
 from reconciler.errors import NeedsHuman, RefusedError, RetryLater
+from reconciler.kinds.build import stored_kinds
 from reconciler.model.halt import Halt, Halts, HaltSelector
-from reconciler.reconcile.rules import stored_kinds
 from reconciler.service.halts import HaltChoice, HaltDesk
 from reconciler.service.releasing import ReleaseJudge
 from reconciler.values import replace

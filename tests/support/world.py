@@ -11,13 +11,13 @@ from unittest.mock import patch
 
 from reconciler.adapters.git.repository import open_repository
 from reconciler.adapters.machine import SystemClock
+from reconciler.kinds.build import stored_kinds
 from reconciler.model.limits import Limits
 from reconciler.plan import PRUNE_LIMIT
 from reconciler.reconcile import sync
 from reconciler.reconcile.admission import AdmissionController
 from reconciler.reconcile.ownership import Claimant
 from reconciler.reconcile.plan import Planner
-from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.sync import CommitApproval, Reconciler, SyncResult
 from reconciler.reconcile.walk import CommitProcessor
 from reconciler.service.rehearsal import rehearse_step

@@ -15,8 +15,8 @@ from msgspec import Struct
 
 from reconciler.adapters.duckdb.connection import CONFIG, first_line
 from reconciler.errors import NeedsHuman
+from reconciler.kinds.build import build_kind
 from reconciler.kinds.kind import Kinds
-from reconciler.kinds.load import build_kind
 from reconciler.tables.duckdb import DESIRED, declared_columns, make_tables, qualify
 from reconciler.tables.rows import DECLARATION_COLUMNS
 

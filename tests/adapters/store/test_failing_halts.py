@@ -13,8 +13,8 @@ from reconciler.adapters.duckdb.sharing import SharedStore
 from reconciler.adapters.duckdb.store import open_store
 from reconciler.adapters.haltfile import HaltFile
 from reconciler.errors import NeedsHuman
+from reconciler.kinds.build import build_kind
 from reconciler.kinds.kind import Kinds
-from reconciler.kinds.load import build_kind
 from reconciler.model.change import Key
 from reconciler.model.halt import HALT_FAILED, Halt, Halts, HaltSelector
 from tests.adapters.store.test_halt_file import SCHEMA

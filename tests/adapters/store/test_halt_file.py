@@ -16,8 +16,8 @@ from reconciler.adapters.duckdb.sharing import SharedStore
 from reconciler.adapters.duckdb.store import open_reader, open_store
 from reconciler.adapters.haltfile import SIZE, HaltFile
 from reconciler.errors import NeedsHuman, UsageError
+from reconciler.kinds.build import build_kind
 from reconciler.kinds.kind import Kinds
-from reconciler.kinds.load import build_kind
 from reconciler.model.halt import MAX_CHANGES, Halt, Halts, HaltSelector
 from reconciler.model.selection import Condition
 from reconciler.values import replace
