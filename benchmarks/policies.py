@@ -21,7 +21,8 @@ from reconciler.reconcile.check import check_tree
 from reconciler.reconcile.policytests import read_policies
 from reconciler.reconcile.rules import Layout, Role
 from reconciler.values import replace
-from reconciler.wiring.checkout import bundled_kinds, fault_finder
+from reconciler.wiring.bundled import bundled_kinds
+from reconciler.wiring.checkout import fault_finder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

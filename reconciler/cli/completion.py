@@ -135,13 +135,13 @@ def _globals(context: click.Context) -> Globals:
 
 
 def _bundled_kinds() -> list[str]:
-    from reconciler.wiring.checkout import bundled_kinds
+    from reconciler.wiring.bundled import bundled_kinds
 
     return [kind.name for kind in bundled_kinds().kinds]
 
 
 def _host(given: Globals) -> Host:
-    from reconciler.wiring.host import open_hurried_host
+    from reconciler.wiring.running import open_hurried_host
 
     return open_hurried_host(given.settings())
 

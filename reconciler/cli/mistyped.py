@@ -186,7 +186,7 @@ def _meant(word: str, known: Iterable[str], others: Mapping[str, str]) -> str:
 
 def _meant_kind(word: str) -> str:
     """The hint for a kind that stands where a command should: its rows are meant."""
-    from reconciler.wiring.checkout import bundled_kinds
+    from reconciler.wiring.bundled import bundled_kinds
 
     return f"did you mean get {word.lower()}?" if bundled_kinds().kinds.find(word) else ""
 

@@ -10,7 +10,8 @@ from reconciler.cli import output
 from reconciler.format.format import KeyOrder
 from reconciler.kinds.build import build_kind
 from reconciler.kinds.kind import STATUS_FIELD, Kinds
-from reconciler.report.rows import flatten_row, halted_note, row_document, rows_csv
+from reconciler.report.rowdocument import row_document
+from reconciler.report.rows import flatten_row, halted_note, rows_csv
 from reconciler.report.views import row_lines, row_table
 from reconciler.service.kinds import Kinds as KindService
 from reconciler.service.remote import DaemonClient

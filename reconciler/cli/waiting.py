@@ -12,7 +12,8 @@ from reconciler.report.status import is_settled, unsettled_text
 from reconciler.service.history import History
 from reconciler.service.host import Host
 from reconciler.times import SPAN_HINT, parse_span
-from reconciler.wiring.host import find_running, open_host
+from reconciler.wiring.host import open_host
+from reconciler.wiring.running import find_running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

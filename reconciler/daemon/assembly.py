@@ -49,12 +49,12 @@ from reconciler.reconcile.branch import observe_branch
 from reconciler.reconcile.plan import Planner
 from reconciler.report.status import build_status
 from reconciler.service.context import Context, History, branch_choice
-from reconciler.service.endpoints import Services
 from reconciler.service.events import EventBuffer
 from reconciler.service.host import history_off, raise_unresolved
 from reconciler.service.kinds import known_kinds
 from reconciler.service.pages import Pages
 from reconciler.service.releasing import ReleaseJudge
+from reconciler.service.services import Services
 from reconciler.settings import NO_REDIS
 from reconciler.web.app import ServedHost
 from reconciler.web.auth import ServerConfig
@@ -75,7 +75,7 @@ if TYPE_CHECKING:
     from reconciler.ports import Log
     from reconciler.reconcile.rules import BundledSchemas
     from reconciler.service.context import Openers, Target
-    from reconciler.sessions import SessionLayout
+    from reconciler.sessionlayout import SessionLayout
     from reconciler.settings import Settings
     from reconciler.status import Status
 
@@ -169,7 +169,7 @@ def run_daemon(
         host_state = HostState(host, loop, watcher.blind_reason)
         sessions = stack.enter_context(SharedSessions(given.find_redis, given.session_layout, settings.idle_timeout))
         context = _context(given, host_state, deps, sessions)
-        services, events = Services(context, control), EventBuffer()
+        services, events = Services(context, lambda: control), EventBuffer()
         exposition = Exposition(
             metrics, host_state.status, host_state.heartbeats, lambda: deps.host_config.config.backup_interval
         )
@@ -301,7 +301,7 @@ def _context(given: DaemonParts, host_state: HostState, deps: Dependencies, sess
         name=given.name,
         state=given.state,
         clock=deps.clock,
-        bundled=given.bundled,
+        open_bundled=lambda: given.bundled,
         keeps_history=given.openers.ledger is not None,
         open_rows=store.reading,
         open_own_rows=store.reading,

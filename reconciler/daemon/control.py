@@ -28,15 +28,10 @@ from reconciler.report.status import build_suspension
 from reconciler.report.sync import Sync, build_drift, build_sync
 from reconciler.report.verification import Restored, Verification, build_restored, build_verification
 from reconciler.service.context import BRANCH, HELD, Heartbeat
+from reconciler.service.control import checked_reason, end_suspension, heal_store, new_rollback, new_suspension
 from reconciler.service.drill import drill_detail
-from reconciler.service.halts import HaltDesk, read_halts
-from reconciler.service.host import (
-    checked_reason,
-    end_suspension,
-    heal_store,
-    new_rollback,
-    new_suspension,
-)
+from reconciler.service.halts import HaltDesk
+from reconciler.service.standing import read_halts
 from reconciler.status import BranchHead, Running, describe
 from reconciler.values import replace
 

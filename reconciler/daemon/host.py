@@ -23,8 +23,8 @@ from reconciler.reconcile.sync import AppliedStep, Reconciler, current_suspensio
 from reconciler.reconcile.walk import CommitProcessor
 from reconciler.report.sync import applied_message, refused_message
 from reconciler.service.context import BRANCH
+from reconciler.service.control import explain_no_way_back, suspension_error
 from reconciler.service.drill import drill_detail, drill_halts
-from reconciler.service.host import explain_no_way_back, suspension_error
 from reconciler.service.recall import recall_past
 from reconciler.service.rehearsal import rehearse_step
 from reconciler.status import HALTS, BranchHead, Scan, StoreState, read_store_state
@@ -49,10 +49,10 @@ if TYPE_CHECKING:
     from reconciler.metrics import Metrics
     from reconciler.model.halt import HaltStep
     from reconciler.model.live import CompareView
+    from reconciler.model.rollback import RollbackRequest
     from reconciler.ports import Clock, Log, PolicyEngine, Store
     from reconciler.reconcile.branch import BranchWarning, FollowedBranch
     from reconciler.reconcile.faults import FaultFinder
-    from reconciler.reconcile.goback import RollbackRequest
     from reconciler.reconcile.rules import BundledSchemas
     from reconciler.reconcile.sync import CommitApproval, SyncResult
     from reconciler.reconcile.targets import MoreIntervals

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from reconciler.model.live import CacheState, ViewDifference
     from reconciler.reconcile.sync import AppliedStep
     from reconciler.redisports import Cache, Sessions
-    from reconciler.sessions import SessionLayout
+    from reconciler.sessionlayout import SessionLayout
 
 
 EMBEDDED, NONE = "embedded", "none"

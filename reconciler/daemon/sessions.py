@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.redis.connection import Connection
     from reconciler.adapters.redis.sessions import RedisSessions
-    from reconciler.sessions import SessionLayout
+    from reconciler.sessionlayout import SessionLayout
 
 RETRY_PAUSE = 0.25
 """Seconds for which a server that did not answer is not asked again by more than one call."""

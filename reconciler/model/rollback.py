@@ -23,6 +23,14 @@ MAX_TOLD = 262_144
 """Characters of the skipped values that a host event holds; of more, git knows what was skipped."""
 
 
+class RollbackRequest(Struct, frozen=True):
+    """Where to go (None: to the commit applied before this one), why, and who asks."""
+
+    to: str | None
+    reason: str
+    by: str
+
+
 def is_hold(problems: Iterable[Problem]) -> bool:
     """Whether nothing but a rollback keeps a commit with these problems from going live."""
     errors = {problem.code for problem in problems if problem.is_error}

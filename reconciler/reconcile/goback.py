@@ -14,7 +14,7 @@ from reconciler.history.points import SHA
 from reconciler.kinds.build import stored_kinds
 from reconciler.model.change import Change, Op, Prune, Removal
 from reconciler.model.commit import Status
-from reconciler.model.rollback import Rollback, Skipped
+from reconciler.model.rollback import Rollback, RollbackRequest, Skipped
 from reconciler.plan import Plan, sort_changes
 from reconciler.reconcile.admission import MessageApprovals, commit_state, propose_replacement
 from reconciler.reconcile.holds import find_skipped_files
@@ -42,14 +42,6 @@ if TYPE_CHECKING:
 
 SHOWN = 3
 """Problems that a refusal names."""
-
-
-class RollbackRequest(Struct, frozen=True):
-    """Where to go (None: to the commit applied before this one), why, and who asks."""
-
-    to: str | None
-    reason: str
-    by: str
 
 
 class Past(Struct, frozen=True):

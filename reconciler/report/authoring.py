@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any
 
 from reconciler import answers, canonical
 from reconciler.model.problem import Measure
@@ -15,19 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from reconciler.format.format import Formatted
-    from reconciler.kinds.kind import Kind
     from reconciler.model.problem import Reading, Violation
     from reconciler.reconcile.policytests import Policies, PolicyTestResult, PolicyTestRun
     from reconciler.scaffold.template import FieldDescription
 
-Origin = Literal["shipped", "repository"]
-KIND_COLUMNS = (
-    Column("kind", 0, Nature.NAME),
-    Column("table", 1, Nature.NAME),
-    Column("key", 4, Nature.NAME),
-    Column("columns", 3, Nature.NUMBER),
-    Column("from", 2),
-)
 POLICY_COLUMNS = (Column("name", 0, Nature.NAME), Column("title", 1, Nature.TEXT), Column("tests", 2, Nature.NUMBER))
 FIELD_COLUMNS = (
     Column("field", 0, Nature.NAME),
@@ -37,38 +28,6 @@ FIELD_COLUMNS = (
     Column("required", 4),
     Column("description", 3, Nature.TEXT),
 )
-
-
-class KindSummary(answers.Answer, frozen=True):
-    kind: str
-    table: str
-    key: str
-    columns: answers.Count
-    origin: Origin
-
-
-class Kinds(answers.Answer, frozen=True):
-    kinds: tuple[KindSummary, ...]
-
-
-def build_kind_summary(kind: Kind, origin: str) -> KindSummary:
-    """`origin` is `shipped` or `repository`."""
-    return KindSummary(
-        kind=kind.name,
-        table=kind.table,
-        key=kind.key,
-        columns=len(kind.columns),
-        origin=cast("Origin", origin),
-    )
-
-
-def kind_table(kinds: Sequence[KindSummary]) -> TextTable:
-    """The kinds as a table."""
-    return TextTable(KIND_COLUMNS, list(map(_kind_cells, kinds)))
-
-
-def _kind_cells(kind: KindSummary) -> tuple[str, ...]:
-    return (kind.kind, kind.table, kind.key, str(kind.columns), kind.origin)
 
 
 def field_table(fields: Sequence[FieldDescription]) -> TextTable:

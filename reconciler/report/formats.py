@@ -53,6 +53,7 @@ from reconciler.report.problems import (
     problem_counts,
     problem_line,
     problem_text,
+    render_checked,
     select_problems,
     take_turns,
 )
@@ -368,7 +369,7 @@ def render_plan_json(plan: Plan, kinds: Kinds) -> str:
 
 
 PROBLEM_FORMATS: Mapping[str, Callable[[CheckResult], str]] = {
-    "text": plans.render_checked,
+    "text": render_checked,
     "json": render_checked_json,
     "markdown": markdown.render_checked,
     "github": render_checked_github,

@@ -19,14 +19,12 @@ from reconciler.report.escape import dump_json, escape_line
 from reconciler.report.problems import (
     MAX_OUTPUT,
     build_problem,
-    checked_counts,
     count_fitting,
     omitted_note,
     plural,
     problem_counts,
     problem_json,
     problem_line,
-    problem_lines,
     select_problems,
     written_size,
 )
@@ -42,7 +40,6 @@ if TYPE_CHECKING:
     from reconciler.model.change import Change
     from reconciler.model.problem import Problem
     from reconciler.plan import Plan
-    from reconciler.reconcile.check import CheckResult
 
     ChangeLines = Callable[[Change, Kinds], Iterator[str]]
 
@@ -384,12 +381,6 @@ class LineStyle(Enum):
     NOTE = auto()
 
 
-def checked_lines(checked: CheckResult) -> Iterator[tuple[LineStyle, str]]:
-    """A line for each problem, then the counts."""
-    yield from ((LineStyle.PROBLEM, line) for line in problem_lines(checked.problems))
-    yield LineStyle.NOTE, f"{checked_counts(checked)}: {problem_counts(checked.problems)}"
-
-
 def plan_lines(plan: Plan, kinds: Kinds) -> Iterator[tuple[LineStyle, str]]:
     """The changes, the problems and the outcome; the last line is `3 to create, 1 to update, 0 to delete.`"""
     shown = select_parts(plan, problem_line, lambda change: "\n".join(full_change_lines(change, kinds)))
@@ -404,11 +395,6 @@ def plan_lines(plan: Plan, kinds: Kinds) -> Iterator[tuple[LineStyle, str]]:
         if section:
             yield LineStyle.NOTE, ""
     yield from ((LineStyle.NOTE, line) for line in outcome_lines(plan))
-
-
-def render_checked(checked: CheckResult) -> str:
-    """`validate --format text`"""
-    return _join(checked_lines(checked))
 
 
 def render_plan(plan: Plan, kinds: Kinds) -> str:

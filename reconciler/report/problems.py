@@ -275,3 +275,14 @@ def docs_anchor(code: str) -> str:
     """The fragment of a code's heading in `DOCS_PAGE`, as GitHub makes it: `#guardprune-limit`."""
     heading = POLICY_HEADING if code.startswith(POLICY_PREFIX) else code
     return "#" + re.sub(r"[^\w-]", "", heading.lower())
+
+
+def checked_lines(checked: CheckResult) -> Iterator[str]:
+    """A line for each problem, then the counts."""
+    yield from problem_lines(checked.problems)
+    yield f"{checked_counts(checked)}: {problem_counts(checked.problems)}"
+
+
+def render_checked(checked: CheckResult) -> str:
+    """`validate --format text`"""
+    return "\n".join(checked_lines(checked))

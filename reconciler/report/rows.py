@@ -10,13 +10,11 @@ from msgspec import UNSET, Meta
 
 from reconciler import answers, canonical
 from reconciler.answers import Answer
-from reconciler.format.format import format_text
 from reconciler.kinds.kind import TIMESTAMPS
 from reconciler.model.rows import Declared
 from reconciler.report.escape import escape_line
 from reconciler.report.tables import Column, Nature, TextTable
 from reconciler.report.views import NAME, build_view
-from reconciler.scaffold.yamltext import write_document
 from reconciler.tables import rows as cells
 from reconciler.values import replace
 from reconciler.words import list_words
@@ -24,7 +22,6 @@ from reconciler.words import list_words
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from reconciler.format.format import KeyOrder
     from reconciler.kinds import kind as kinds
     from reconciler.kinds.kind import Kind
     from reconciler.model.change import Key
@@ -181,26 +178,6 @@ def rows_csv(rows: answers.Rows) -> str:
     flat = ({NAME: row.name, **row.values} for row in rows.rows)
     records = ([values.get(field) for field in fields] for values in flat)
     return "".join(csv_records(fields, records)).removesuffix("\n")
-
-
-def row_document(row: answers.Row, rows: answers.Rows, order: KeyOrder) -> str:
-    """A row as the YAML document that declares it, without what a halt has set.
-
-    An id that is made from kind and name is left out, as most do.
-    """
-    said = row.metadata or answers.Metadata(labels={}, annotations={}, refs={})
-    kind = order.kinds.by_name[rows.kind]
-    many = {one.role for one in kind.references if one.many}
-    refs = {role: list(names) if role in many else names[0] for role, names in said.refs.items() if names}
-    values = {**row.values, **(row.declared or {})}
-    spec = {field: value for field, value in values.items() if value is not None and field not in TIMESTAMPS}
-    if spec.get(rows.key) == canonical.derived_id(rows.kind, row.name):
-        del spec[rows.key]
-    parts = {"labels": said.labels, "annotations": said.annotations, "refs": refs}
-    metadata: dict[str, Any] = {NAME: row.name, **{part: value for part, value in parts.items() if value}}
-    version = kind.schema["properties"]["apiVersion"]["const"]
-    document: dict[str, Any] = {"apiVersion": version, "kind": rows.kind, "metadata": metadata, "spec": spec}
-    return format_text(write_document(document), order)
 
 
 USE_COLUMNS = (Column("kind", 1, Nature.NAME), Column("name", 0, Nature.NAME), Column("via", 2, Nature.TEXT))

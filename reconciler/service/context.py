@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from reconciler.reconcile.rules import BundledSchemas
     from reconciler.reconcile.sync import AppliedStep
     from reconciler.redisports import Sessions as SessionStore
-    from reconciler.sessions import SessionLayout
+    from reconciler.sessionlayout import SessionLayout
     from reconciler.settings import Settings
     from reconciler.status import Status
 
@@ -125,40 +125,50 @@ class Heartbeat(NamedTuple):
         return self.age > self.limit
 
 
-class Openers(Struct, frozen=True):
-    """How the parts of a host are opened. The composition root makes it: it alone knows the drivers.
+class Readers(Struct, frozen=True):
+    """How the parts of a host are opened to look at it. The composition root makes it: it alone knows the drivers.
 
-    `source` opens the repository that the settings name, `nearby` as it is on this machine, with nothing fetched;
-    `fetch` brings a mirror of it up to date. `reader` gives None
-    where a state folder has no store. `ledger` opens the history of a branch in a state folder, with so many whole
-    seconds for which a server may say nothing; it is None on a host that keeps none. `engine` gives it as a value of
-    `history.url`, `recorded` whether there is anything in one without a server; `connect_history` opens the engine of
-    any such value. `halts` gives the file of a state folder with what is halted. `compare_view` is None on a host
-    without a live view. `faults` is for whatever judges commits.
+    `source` opens the repository that the settings name. `reader` gives None where a state folder has no store.
+    `ledger` opens the history of a branch in a state folder, with so many whole seconds for which a server may say
+    nothing; it is None on a host that keeps none. `engine` gives it as a value of `history.url`, `recorded` whether
+    there is anything in one without a server. `halts` gives the file of a state folder with what is halted. `planner`
+    gives what plans in the repository, and the head of the branch that is named, or HEAD.
 
-    Whoever opens a store obeys the halts first, and tells the published copy and the live view what that changed;
-    `obey` does nothing else, and gives what was not told, and why.
+    Whoever opens a store obeys the halts first, and tells the published copy and the live view what that changed.
     """
 
     source: Callable[[], AbstractContextManager[GitSource]]
-    nearby: Callable[[], AbstractContextManager[GitSource]]
-    fetch: Callable[[], None]
     reader: Callable[[Path], DuckDBReader | None]
-    store: Callable[[Path], AbstractContextManager[DuckDBStore]]
-    obey: Callable[[Path], tuple[str, ...]]
     ledger: OpenLedger | None
     engine: Callable[[Path], str]
     recorded: Callable[[Path], bool]
-    connect_history: Callable[[str, Path], Connection]
-    policy_engine: Callable[[], AbstractContextManager[PolicyEngine]]
+    halts: Callable[[Path], HaltFile]
+    planner: Callable[[], AbstractContextManager[tuple[Planner, str]]]
     sessions: Callable[[], AbstractContextManager[SessionStore]]
-    compare_view: Callable[[Path], CompareView] | None
     query: Callable[[Callable[[], AbstractContextManager[DuckDBReader | None]], Kinds, str, QueryLimits], QueryResult]
     write_table: Callable[[TableExport, Iterable[str] | None, Path], None]
+
+
+class Openers(Readers, frozen=True):
+    """The same, and how they are opened to change it.
+
+    `nearby` opens the repository as it is on this machine, with nothing fetched; `fetch` brings a mirror of it up to
+    date. `connect_history` opens the engine of any value of `history.url`. `compare_view` is None on a host without a
+    live view. `faults` is for whatever judges commits.
+
+    `obey` opens a store and does nothing else; it gives what was not told of the halts, and why.
+    """
+
+    nearby: Callable[[], AbstractContextManager[GitSource]]
+    fetch: Callable[[], None]
+    store: Callable[[Path], AbstractContextManager[DuckDBStore]]
+    obey: Callable[[Path], tuple[str, ...]]
+    connect_history: Callable[[str, Path], Connection]
+    policy_engine: Callable[[], AbstractContextManager[PolicyEngine]]
+    compare_view: Callable[[Path], CompareView] | None
     back_up: Callable[[Path], Path]
     restore: Callable[[Path, Path, Claimant], StoreRestored]
     publish: Callable[[Path, DuckDBStore, AppliedStep | None], None]
-    halts: Callable[[Path], HaltFile]
     faults: FaultFinder
 
 
@@ -176,7 +186,7 @@ class Context(Struct, frozen=True):
     name: str
     state: Path
     clock: Clock
-    bundled: BundledSchemas
+    open_bundled: Callable[[], BundledSchemas]
     keeps_history: bool
     open_rows: Callable[[], AbstractContextManager[DuckDBReader | None]]
     open_own_rows: Callable[[], AbstractContextManager[DuckDBReader | None]]
@@ -193,6 +203,11 @@ class Context(Struct, frozen=True):
     heartbeats: Callable[[], Sequence[Heartbeat]] = tuple
     ready: Callable[[], bool] = lambda: True
     hold: Callable[[], HostCondition | None] = lambda: None
+
+    @property
+    def bundled(self) -> BundledSchemas:
+        """The kinds that come with the program."""
+        return self.open_bundled()
 
 
 class Service:

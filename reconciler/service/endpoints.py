@@ -5,14 +5,13 @@ The dashboard's pages are not in it; they are for people. `Services` answers the
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Concatenate, Final, Literal, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from reconciler import answers, reviews
-from reconciler.report.authoring import Kinds as KindList
 from reconciler.report.halts import Halts
 from reconciler.report.history import Blame
+from reconciler.report.kinds import Kinds as KindList
 from reconciler.report.queries import QueryResult, Tables
 from reconciler.report.rows import Uses
 from reconciler.report.sessions import Ended
@@ -56,7 +55,7 @@ from reconciler.service.endpoint import (
 )
 from reconciler.service.halts import HaltList
 from reconciler.service.history import History
-from reconciler.service.host import Host, HostControl
+from reconciler.service.host import Host
 from reconciler.service.kinds import Kinds
 from reconciler.service.operations import OPERATIONS
 from reconciler.service.rows import Plans, Rows
@@ -68,9 +67,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     Json = dict[str, Any]
-    from pathlib import Path
-
-    from reconciler.service.context import Context
 
 
 LIVE, PAST, NOW, SESSIONS, SQL, PROBES = (
@@ -388,38 +384,3 @@ def find_endpoint(call: Callable[..., Any]) -> Endpoint:
     return max(
         (endpoint for endpoint in ENDPOINTS if endpoint.call is call), key=lambda endpoint: endpoint.body is not None
     )
-
-
-P = ParamSpec("P")
-T = TypeVar("T")
-SERVICES = (HaltList, History, Host, Kinds, Plans, Rows, Sessions, Sql, Why)
-
-
-class Services:
-    """A host in this process. `ask(History.blame, kind, name)` calls that method on this host's service."""
-
-    def __init__(self, context: Context, control: HostControl) -> None:
-        self._by_name: dict[str, object] = {service.__name__: service(context) for service in SERVICES}
-        self._by_name["HostControl"] = control
-        self.context = context
-
-    def bind(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        """The method of this host's service, or of its control, that a method of a class stands for."""
-        service, _, name = call.__qualname__.partition(".")
-        bound: Callable[..., Any] = getattr(self._by_name[service], name)
-        return bound
-
-    @overload
-    def ask(self, call: Callable[Concatenate[Any, P], Future[T]], *args: P.args, **kwargs: P.kwargs) -> T: ...
-
-    @overload
-    def ask(self, call: Callable[Concatenate[Any, P], T], *args: P.args, **kwargs: P.kwargs) -> T: ...
-
-    def ask(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """The answer of a call; of an operation, once it has ended."""
-        answer = self.bind(call)(*args, **kwargs)
-        return answer.result() if isinstance(answer, Future) else answer
-
-    def write_table(self, table: str, form: str, file: Path, *, history: bool) -> tuple[str, int]:
-        """Write a table into a file; what the table is called, and how many rows it has."""
-        return self.ask(Sql.write, table, form, file, history)

@@ -14,7 +14,6 @@ from msgspec import Struct
 from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater, UsageError
 from reconciler.model.halt import Halt, HaltSelector
 from reconciler.model.halt import Halts as StandingHalts
-from reconciler.model.host import ConditionSeverity, HostCondition
 from reconciler.model.selection import Selection
 from reconciler.report.halts import (
     Halted,
@@ -30,7 +29,6 @@ from reconciler.report.halts import (
 from reconciler.service.context import Service
 from reconciler.service.kinds import known_kinds
 from reconciler.service.selection import UUID_TEXT, parse_labels
-from reconciler.status import HALTS
 from reconciler.values import replace
 from reconciler.words import list_words, suggest
 
@@ -218,15 +216,6 @@ class HaltList(Service):
             raise
         except (NeedsHuman, RetryLater):
             return build_written(self.context.standing_halts())
-
-
-def read_halts(file: HaltFile, clock: Clock) -> tuple[StandingHalts | None, tuple[HostCondition, ...]]:
-    """The halts of a file; None where it cannot be read, and what to say of that."""
-    try:
-        return file.read(), ()
-    except ReconcilerError as error:
-        reason, now = type(error).__name__, clock.now()
-        return None, (HostCondition(HALTS, ConditionSeverity.STALLED, reason, str(error), error.hint, now),)
 
 
 def haltable_kinds(kinds: Kinds, bundled: Kinds) -> tuple[Kind, ...]:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import UsageError
 from reconciler.kinds.build import stored_kinds
-from reconciler.report.authoring import Kinds as KindList
-from reconciler.report.authoring import build_kind_summary
+from reconciler.report.kinds import Kinds as KindList
+from reconciler.report.kinds import build_kind_summary
 from reconciler.service.context import Service
 from reconciler.words import suggest
 

@@ -20,10 +20,7 @@ from reconciler.report.rollback import RollbackEnded, WentBack, build_rolled_bac
 from reconciler.report.status import build_suspension
 from reconciler.report.sync import Sync, build_drift, build_sync
 from reconciler.report.verification import Restored, Verification, build_restored, build_verification
-from reconciler.service.drill import drill_detail, drill_halts
-from reconciler.service.endpoints import Services
-from reconciler.service.halts import HaltDesk
-from reconciler.service.host import (
+from reconciler.service.control import (
     checked_reason,
     end_suspension,
     explain_no_way_back,
@@ -32,6 +29,8 @@ from reconciler.service.host import (
     new_suspension,
     suspension_error,
 )
+from reconciler.service.drill import drill_detail, drill_halts
+from reconciler.service.halts import HaltDesk
 from reconciler.service.releasing import ReleaseJudge
 
 if TYPE_CHECKING:
@@ -180,11 +179,6 @@ class LocalControl:
                     raise
                 time.sleep(OBEY_PAUSE)
         return ()
-
-
-def local_services(host: LocalHost) -> Services:
-    """The services of a local host."""
-    return Services(host.context(), LocalControl(host))
 
 
 def _went_back(store: Store, result: SyncResult, told: Iterable[HostCondition]) -> WentBack:

@@ -9,6 +9,7 @@ from reconciler.report.halts import Drilled, Halted, Released
 from reconciler.report.rollback import RollbackEnded, WentBack
 from reconciler.report.sync import Sync
 from reconciler.report.verification import Restored, Verification
+from reconciler.service.control import HostControl
 from reconciler.service.endpoint import (
     BY,
     FLAG,
@@ -25,7 +26,6 @@ from reconciler.service.endpoint import (
     text,
 )
 from reconciler.service.halts import MAX_NAMES, HaltChoice
-from reconciler.service.host import HostControl
 from reconciler.service.selection import MAX_SELECTOR
 from reconciler.values import replace
 

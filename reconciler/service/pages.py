@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from reconciler.model.live import Session
     from reconciler.model.rows import LiveRow
     from reconciler.ports import Base
-    from reconciler.sessions import SessionLayout
+    from reconciler.sessionlayout import SessionLayout
 
     Page = dict[str, Any]
     Query = Mapping[str, str]

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from reconciler.service.endpoint import Endpoint
-    from reconciler.service.endpoints import Services
+    from reconciler.service.services import Services
     from reconciler.service.sql import ExportedFile
     from reconciler.web.auth import Deadlines
     from reconciler.web.waiting import Waiting

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from reconciler.metrics import HttpMetrics
-    from reconciler.service.endpoints import Services
     from reconciler.service.events import EventBuffer
     from reconciler.service.pages import Pages
+    from reconciler.service.services import Services
     from reconciler.web.auth import ServerConfig
     from reconciler.web.waiting import Waiting
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from reconciler.service.endpoints import Services
     from reconciler.service.pages import Pages
+    from reconciler.service.services import Services
     from reconciler.web.auth import Deadlines
     from reconciler.web.waiting import Waiting
 

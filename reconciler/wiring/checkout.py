@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.bundled import load_bundled_schemas, load_schema
 from reconciler.adapters.files import replace_content
 from reconciler.adapters.freshprocess import call_fresh
 from reconciler.adapters.git.committable import StagedFiles, UncommittedFiles, find_work_tree
@@ -19,8 +17,9 @@ from reconciler.adapters.worktree import WorkingTree, find_root, holds_files, is
 from reconciler.errors import NeedsHuman, UsageError
 from reconciler.reconcile.check import read_layout
 from reconciler.reconcile.faults import FaultFinder
-from reconciler.reconcile.rules import POLICY_SUFFIX, RESOURCE_SUFFIXES, SCHEMA_SUFFIX, Layout, load_bundled
+from reconciler.reconcile.rules import POLICY_SUFFIX, RESOURCE_SUFFIXES, SCHEMA_SUFFIX, Layout
 from reconciler.service.workingtree import Checkout, relative_path, start_folder
+from reconciler.wiring.bundled import bundled_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,19 +30,12 @@ if TYPE_CHECKING:
     from reconciler.adapters.watchtree import Watcher
     from reconciler.editing.edited import EditedFile
     from reconciler.model.limits import Limits
-    from reconciler.reconcile.rules import BundledSchemas
     from reconciler.service.workingtree import FileTree
     from reconciler.settings import Settings
 
 
 LOGGER = "reconciler.judging"
 """The logger of what cannot be judged: below that of the program, which the daemon writes down."""
-
-
-@lru_cache(maxsize=1)
-def bundled_kinds() -> BundledSchemas:
-    """The kinds that come with the program."""
-    return load_bundled(load_bundled_schemas(), load_schema("kind"), load_schema("repository"))
 
 
 def fault_finder() -> FaultFinder:

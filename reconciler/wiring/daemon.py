@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from reconciler.daemon import assembly
 from reconciler.settings import NO_REDIS
-from reconciler.wiring.checkout import bundled_kinds
-from reconciler.wiring.local import local_host, make_openers, session_layout
+from reconciler.wiring.bundled import bundled_kinds
+from reconciler.wiring.local import local_host, make_openers
+from reconciler.wiring.reading import session_layout
 from reconciler.wiring.redis import HostRedis
 from reconciler.wiring.repository import open_mirror
 

@@ -18,7 +18,8 @@ from reconciler.notify.messages import Origin
 from reconciler.notify.receivers import trust_as_git
 from reconciler.service.doctor import Probes, Published, examine
 from reconciler.settings import FILE_HISTORY
-from reconciler.wiring.local import local_host, session_layout
+from reconciler.wiring.local import local_host
+from reconciler.wiring.reading import session_layout
 from reconciler.wiring.redis import HostRedis
 
 if TYPE_CHECKING:

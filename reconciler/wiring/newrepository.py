@@ -36,7 +36,7 @@ from reconciler.scaffold.localhost import LocalHost, write_settings
 from reconciler.scaffold.repository import PROGRAM_FOLDER
 from reconciler.service.scaffolding import new_repository
 from reconciler.settings import FILE_NAME
-from reconciler.wiring.checkout import bundled_kinds
+from reconciler.wiring.bundled import bundled_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

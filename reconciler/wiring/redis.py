@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.redis.sessions import RedisSessions
     from reconciler.model.live import CompareView
     from reconciler.reconcile.sync import AppliedStep
-    from reconciler.sessions import SessionLayout
+    from reconciler.sessionlayout import SessionLayout
     from reconciler.settings import Settings
 
 

@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.adapters.git.repository import open_repository
 from reconciler.errors import RetryLater
-from reconciler.reconcile.branch import planned_head
-from reconciler.reconcile.plan import Planner
-from reconciler.service.context import branch_choice, remote_state_folder
-from reconciler.wiring.checkout import bundled_kinds, fault_finder
+from reconciler.service.context import remote_state_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,11 +15,8 @@ if TYPE_CHECKING:
     from reconciler.adapters.git.mirror import Mirror
     from reconciler.adapters.git.repository import GitSource
     from reconciler.adapters.git.transport import Credentials
-    from reconciler.kinds.kind import Kinds
     from reconciler.model.limits import Limits
-    from reconciler.plan import Plan
     from reconciler.settings import Settings
-    from reconciler.wiring.policies import OpenEngine
 
 
 @contextmanager
@@ -80,10 +74,3 @@ def _open_or_fetch(mirror: Mirror, limits: Limits) -> GitSource:
     except RetryLater:
         mirror.fetch()
         return mirror.open(limits)
-
-
-def plan_between(settings: Settings, open_engine: OpenEngine, base: str, head: str | None) -> tuple[Plan, Kinds]:
-    """From one commit of the repository to another, or to what is checked out. Opens no store."""
-    with open_source(settings) as source:
-        planner = Planner.of_folder(source, settings.path, bundled_kinds(), open_engine, fault_finder())
-        return planner.plan_commits(base, head or planned_head(source, branch_choice(settings), None))

@@ -22,7 +22,7 @@ from reconciler.adapters.bundled import (
 )
 from reconciler.cli.main import run
 from reconciler.format.format import KeyOrder, format_file
-from reconciler.wiring.checkout import bundled_kinds
+from reconciler.wiring.bundled import bundled_kinds
 from tests.cli.conftest import Answer
 from tests.docs.markdown import ROOT, blocks, read
 

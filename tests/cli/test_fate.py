@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reconciler.service.history import History
-from reconciler.service.localcontrol import local_services
 from reconciler.settings import load
-from reconciler.wiring.local import local_host
+from reconciler.wiring.host import open_services
 from tests.cli.conftest import Host, first_synced
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def test_the_log_tells_what_became_of_each_commit(reverted: Host) -> None:
 
 def test_the_reasons_stay_after_the_revert(reverted: Host) -> None:
     settings = load(None, {"repository.url": str(reverted.repo.path), "state.dir": str(reverted.state)}, {})
-    told = local_services(local_host(settings)).ask(History.version, reverted.repo.git("rev-parse", "HEAD~1").strip())
+    told = open_services(settings).ask(History.version, reverted.repo.git("rev-parse", "HEAD~1").strip())
     assert told.version.fate == "refused"
     assert [reason.code for reason in told.reasons if reason.severity == "error"] == list(told.version.refused_by)
     assert told.reasons[0].message
@@ -204,7 +203,7 @@ def test_between_two_pages_nothing_of_another_branch_is_lost(
     found: list[str] = []
     cursor: str | None = None
     while not found or cursor:
-        page = local_services(local_host(settings)).ask(History.versions, 1, cursor)
+        page = open_services(settings).ask(History.versions, 1, cursor)
         found, cursor = [*found, *(one.commit for one in page.versions)], page.next
     assert found == [newest, gone, first]
 

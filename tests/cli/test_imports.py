@@ -6,18 +6,19 @@ import json
 import subprocess
 import sys
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+import reconciler
 from reconciler.adapters.bundled import find_example_repository
+from reconciler.cli.commands import check, plan
 from reconciler.cli.main import GC_THRESHOLD, run
+from reconciler.report.formats import PLAN_FORMATS, PROBLEM_FORMATS
 from tests.support import configs
 from tests.support.daemons import running
 from tests.support.gitrepo import GitRepo
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HEAVY = frozenset({
     "_duckdb", "chdb", "clickhouse_connect", "duckdb", "filelock", "git", "h11", "jinja2", "jsonschema",
@@ -33,6 +34,40 @@ UNUSED = {
     )
 }  # fmt: skip
 """What neither a sync nor a status of a folder in this process has to do with."""
+JUDGING = (
+    "decode",
+    "format",
+    "plan",
+    "kinds.check",
+    "kinds.engine",
+    "kinds.load",
+    "validate.validator",
+    "reconcile.rules",
+)
+"""Modules and packages of ours that read and judge files."""
+SYNCING = (
+    "daemon",
+    "web",
+    "notify",
+    "reconcile.plan",
+    "reconcile.sync",
+    "reconcile.walk",
+    "service.control",
+    "service.local",
+)
+"""Those that change a host, or run one."""
+ASKING = ("service.endpoints", "service.history", "service.remote", "service.rows", "service.sql", "wiring.local")
+"""Those for other questions than how a host stands, and for questions to a daemon."""
+REPORTING = (
+    "history",
+    "policy",
+    "report.comment",
+    "report.commits",
+    "report.formats",
+    "report.markdown",
+    "report.plans",
+)
+"""Those that show what `validate` in text does not."""
 PROGRAM = """
 import gc, json, sys
 gc.disable()
@@ -66,6 +101,12 @@ def traced(*arguments: str) -> Traced:
     return Traced(code, HEAVY & set(packages), set(modules), started, objects)
 
 
+def within(modules: set[str], *names: str) -> set[str]:
+    """Those of our modules that are among some modules and packages."""
+    ours = tuple(f"reconciler.{name}" for name in names)
+    return {one for one in modules if f"{one}.".startswith(tuple(f"{name}." for name in ours))}
+
+
 def imported(*arguments: str) -> tuple[int, set[str], set[str]]:
     """The exit code of a command, the heavy packages that it imports, and our own modules."""
     return traced(*arguments)[:3]
@@ -86,7 +127,7 @@ def test_help_imports_no_driver_and_no_command() -> None:
 def test_validate_imports_no_driver() -> None:
     code, heavy, modules = imported("validate", "--repo", str(find_example_repository()))
     assert (code, heavy) == (0, {"yaml"})
-    assert not {one for one in modules if one.startswith("reconciler.adapters.duckdb")}
+    assert within(modules, "adapters.duckdb", *SYNCING, *ASKING, *REPORTING) == set()
 
 
 def test_a_plan_between_commits_imports_no_store(tmp_path: Path) -> None:
@@ -121,13 +162,26 @@ def test_sync_and_status_import_and_start_only_what_they_use(tmp_path: Path, mon
     monkeypatch.setenv("RECONCILER_HISTORY_URL", "none")
     place = ("--repo", str(repo.path), "--state", str(tmp_path / "state"))
     assert run(["sync", *place]) == 0
-    for command, asked in (
-        ("sync", ["rev-parse", "config", "cat-file", "cat-file", "diff-tree"]),
-        ("status", ["rev-parse", "cat-file", "config", "rev-parse"]),
+    for command, packages, unused, asked in (
+        ("sync", {"_duckdb", "yaml"}, ASKING[:-1], ["rev-parse", "config", "cat-file", "cat-file", "diff-tree"]),
+        ("status", {"_duckdb"}, (*JUDGING, *SYNCING, *ASKING), ["rev-parse", "cat-file", "config", "rev-parse"]),
     ):
         done = traced(command, *place)
-        assert (done.code, done.heavy, done.modules & UNUSED) == (0, {"_duckdb", "yaml"}, set())
+        assert (done.code, done.heavy, done.modules & UNUSED) == (0, packages, set())
+        assert within(done.modules, *unused) == set()
         assert [_asked(line) for line in done.started] == asked
+
+
+def test_the_names_of_modules_are_those_of_modules() -> None:
+    folder = Path(reconciler.__file__).parent
+    for name in (*JUDGING, *SYNCING, *ASKING, *REPORTING, *(one.partition(".")[2] for one in UNUSED)):
+        path = folder.joinpath(*name.split("."))
+        assert path.is_dir() or path.with_suffix(".py").is_file(), name
+
+
+def test_validate_and_plan_know_the_names_of_their_formats() -> None:
+    assert tuple(PROBLEM_FORMATS) == check.FORMATS
+    assert tuple(PLAN_FORMATS) == plan.FORMATS
 
 
 def test_a_command_ends_without_looking_for_garbage() -> None:

@@ -29,7 +29,7 @@ def went_wrong(host: Host) -> None:
 
 @pytest.fixture
 def host(begin: Callable[[Past], Host], monkeypatch: pytest.MonkeyPatch) -> Host:
-    monkeypatch.setattr("reconciler.cli.commands.reconcile.getuser", lambda: "ines")
+    monkeypatch.setattr("reconciler.cli.user.getuser", lambda: "ines")
     return begin(went_wrong)
 
 

@@ -20,7 +20,7 @@ RISK = ("users/fx-majors-01.yaml", "risk_per_trade_percent: 0.75", "risk_per_tra
 @pytest.fixture(autouse=True)
 def maren(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who types."""
-    monkeypatch.setattr("reconciler.cli.commands.reconcile.getuser", lambda: "maren")
+    monkeypatch.setattr("reconciler.cli.user.getuser", lambda: "maren")
 
 
 def one_file(host: Host) -> None:

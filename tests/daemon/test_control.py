@@ -15,7 +15,7 @@ from reconciler.daemon.control import DaemonControl, HostState
 from reconciler.daemon.loop import Intervals, Loop
 from reconciler.errors import RefusedError, UsageError
 from reconciler.report.verification import is_drift
-from reconciler.service.host import new_rollback
+from reconciler.service.control import new_rollback
 from reconciler.status import Health
 from tests.daemon.hosts import host
 from tests.support import configs

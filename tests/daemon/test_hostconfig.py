@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from reconciler.daemon.hostconfig import DEFAULT, MB, ConfigChange, HostConfig, diff_host_configs, parse_host_config
 from reconciler.model.log import Level
-from reconciler.wiring.checkout import bundled_kinds
+from reconciler.wiring.bundled import bundled_kinds
 
 if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind

@@ -19,7 +19,7 @@ from reconciler.daemon.liveview import LiveView
 from reconciler.model.live import ViewContent
 from reconciler.report.verification import Verification, VerifiedView
 from reconciler.values import replace
-from reconciler.wiring.local import session_layout
+from reconciler.wiring.reading import session_layout
 from tests.adapters.redis.views import mark
 from tests.daemon.hosts import Lines, host, settings_of
 from tests.support import configs

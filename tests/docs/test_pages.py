@@ -16,7 +16,8 @@ from reconciler.cli.main import COMMANDS, cli
 from reconciler.cli.options import SETTING_OF
 from reconciler.cli.output import Exit
 from reconciler.reconcile.rules import read_kinds
-from reconciler.wiring.checkout import bundled_kinds, fault_finder
+from reconciler.wiring.bundled import bundled_kinds
+from reconciler.wiring.checkout import fault_finder
 from tests.docs.markdown import DOCS, ROOT, anchors, blocks, headings, links, read
 
 PAGES = sorted((*DOCS.rglob("*.md"), *ROOT.glob("*.md"), ROOT / "config-repo-example" / "README.md"))

@@ -21,7 +21,7 @@ from reconciler.reconcile.walk import check_dates
 from reconciler.report.problems import problem_line
 from reconciler.service.authoring import run_policy_tests
 from reconciler.wiring.checkout import open_checkout
-from reconciler.wiring.repository import plan_between
+from reconciler.wiring.comparing import plan_between
 from tests.docs.codes import source_codes
 from tests.docs.markdown import EXAMPLE, Block, blocks, edit, headings, read
 from tests.support.gitrepo import GitRepo

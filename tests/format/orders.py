@@ -5,7 +5,8 @@ from __future__ import annotations
 from reconciler.adapters.bundled import find_example_repository
 from reconciler.format.format import KeyOrder
 from reconciler.reconcile.rules import read_kinds
-from reconciler.wiring.checkout import bundled_kinds, fault_finder
+from reconciler.wiring.bundled import bundled_kinds
+from reconciler.wiring.checkout import fault_finder
 
 _SHIPPED = bundled_kinds()
 _OWN = {

@@ -7,7 +7,7 @@ import uuid
 import pytest
 
 from reconciler.importing.documents import Folders, derive_names
-from reconciler.wiring.checkout import bundled_kinds
+from reconciler.wiring.bundled import bundled_kinds
 
 
 def test_ids_that_begin_alike_keep_their_names_whatever_the_order() -> None:

@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from reconciler.adapters import bundled as adapter
 from reconciler.adapters.bundled import find_example_repository, load_bundled_schemas, load_schema
 from reconciler.errors import BugError
-from reconciler.wiring.checkout import bundled_kinds
+from reconciler.wiring.bundled import bundled_kinds
 from tests.kinds.loading import example, shipped
 
 STATUS = ("status", "VARCHAR(20)", "ACTIVE INACTIVE")

@@ -23,7 +23,8 @@ from reconciler.reconcile import policytests
 from reconciler.reconcile.check import check_tree
 from reconciler.reconcile.policytests import Expectation, PolicyTest, read_policies
 from reconciler.reconcile.rules import Layout, Role
-from reconciler.wiring.checkout import bundled_kinds, fault_finder
+from reconciler.wiring.bundled import bundled_kinds
+from reconciler.wiring.checkout import fault_finder
 from tests.support.cases import some
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from reconciler.adapters.sandbox.engine import SECONDS_FOR_ALL, Sandbox
 from reconciler.policy import MAX_MESSAGE, read_policy
 from reconciler.reconcile.rules import read_kinds
 from reconciler.tables.rows import DECLARATION_COLUMNS
-from reconciler.wiring.checkout import bundled_kinds, fault_finder
+from reconciler.wiring.bundled import bundled_kinds
+from reconciler.wiring.checkout import fault_finder
 from tests.adapters.policy.conftest import policy
 from tests.docs.markdown import EXAMPLE, blocks, read
 

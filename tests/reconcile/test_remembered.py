@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from reconciler.adapters.duckdb.store import open_temporary
 from reconciler.errors import NeedsHuman, ReconcilerError, RefusedError, UsageError
 from reconciler.kinds.kind import STATUS_FIELD
-from reconciler.reconcile.goback import RollbackRequest, go_back, recover_rollback
+from reconciler.model.rollback import RollbackRequest
+from reconciler.reconcile.goback import go_back, recover_rollback
 from reconciler.reconcile.remembered import Memory
 from reconciler.reconcile.verify import Verifier
 from reconciler.values import replace

@@ -16,8 +16,8 @@ from reconciler.adapters.duckdb.backup import back_up, restore
 from reconciler.adapters.duckdb.store import open_store, open_temporary
 from reconciler.errors import RefusedError, UsageError
 from reconciler.model.intervals import IntervalEnd
-from reconciler.model.rollback import ROLLED_BACK, Rollback, Skipped
-from reconciler.reconcile.goback import RollbackRequest, recover_rollback, roll_back
+from reconciler.model.rollback import ROLLED_BACK, Rollback, RollbackRequest, Skipped
+from reconciler.reconcile.goback import recover_rollback, roll_back
 from reconciler.reconcile.verify import Verifier
 from reconciler.values import replace
 from tests.support import configs

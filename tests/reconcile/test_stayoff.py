@@ -12,8 +12,9 @@ from reconciler.adapters.duckdb.store import open_temporary
 from reconciler.errors import RefusedError
 from reconciler.kinds.build import stored_kinds
 from reconciler.model.halt import Halt, Halts, HaltSelector
+from reconciler.model.rollback import RollbackRequest
 from reconciler.model.selection import Condition
-from reconciler.reconcile.goback import RollbackRequest, roll_back
+from reconciler.reconcile.goback import roll_back
 from reconciler.report.formats import PLAN_FORMATS
 from reconciler.report.plans import render_plan
 from tests.support.gitrepo import GitRepo

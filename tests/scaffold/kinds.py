@@ -10,7 +10,8 @@ from reconciler.decode.document import decode
 from reconciler.kinds.kind import Kinds
 from reconciler.reconcile.rules import read_kinds
 from reconciler.validate.validator import Validator
-from reconciler.wiring.checkout import bundled_kinds, fault_finder
+from reconciler.wiring.bundled import bundled_kinds
+from reconciler.wiring.checkout import fault_finder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,7 @@ from reconciler.format.format import KeyOrder, format_file
 from reconciler.scaffold.sample import build_samples
 from reconciler.scaffold.template import WIDTH, build_template
 from reconciler.validate.placeholders import NIL_UUID
-from reconciler.wiring.checkout import bundled_kinds
+from reconciler.wiring.bundled import bundled_kinds
 from tests.scaffold.kinds import ROW, checked, example_kinds, thing
 
 if TYPE_CHECKING:

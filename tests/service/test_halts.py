@@ -18,7 +18,7 @@ from reconciler.report.halts import build_standing, halted_lines, standing_lines
 from reconciler.service.halts import HaltChoice, HaltDesk, parse_choice
 from reconciler.status import BranchHead, StoreState, describe
 from reconciler.values import replace
-from reconciler.wiring.checkout import bundled_kinds
+from reconciler.wiring.bundled import bundled_kinds
 from tests.support.kinds import FixedClock, resource, row, step
 
 if TYPE_CHECKING:

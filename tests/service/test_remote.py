@@ -12,8 +12,9 @@ import pytest
 from reconciler import answers
 from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RetryLater, UsageError
 from reconciler.service import remote
+from reconciler.service.control import HostControl
 from reconciler.service.halts import HaltChoice
-from reconciler.service.host import Host, HostControl
+from reconciler.service.host import Host
 from reconciler.service.remote import DaemonClient
 from reconciler.service.rows import Rows
 from tests.support.patience import DEADLINE

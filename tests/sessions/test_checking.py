@@ -13,7 +13,8 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from reconciler.adapters.bundled import load_schema
 from reconciler.model.live import NewSession, Session, SessionCursor, SessionStatus
-from reconciler.sessions import SessionChecker, hash_fingerprint, read_layout
+from reconciler.sessionlayout import read_layout
+from reconciler.sessions import SessionChecker, hash_fingerprint
 
 LAYOUT = read_layout(load_schema("session_state"))
 CHECKER = SessionChecker(LAYOUT, lambda: UUID(int=7), "request")

@@ -9,7 +9,8 @@ import pytest
 from reconciler.adapters.bundled import load_schema
 from reconciler.errors import RetryLater
 from reconciler.model.live import NewSession, Session, SessionPage
-from reconciler.sessions import Refusal, SessionChecker, SessionService, read_layout
+from reconciler.sessionlayout import read_layout
+from reconciler.sessions import Refusal, SessionChecker, SessionService
 from tests.support.memory.sessions import MemorySessions
 from tests.support.valkey import ForwardClock, uuid
 

@@ -11,7 +11,8 @@ from reconciler.reconcile.read import FileReader
 from reconciler.snapshot import tree
 from reconciler.snapshot.snapshot import EmptyBase
 from reconciler.snapshot.tree import find_tree_problems
-from reconciler.wiring.checkout import bundled_kinds, fault_finder
+from reconciler.wiring.bundled import bundled_kinds
+from reconciler.wiring.checkout import fault_finder
 from tests.support import configs
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reconciler.answers import Answer, to_json
+from reconciler.service.control import HostControl
 from reconciler.service.history import History
-from reconciler.service.host import Host, HostControl
+from reconciler.service.host import Host
 from reconciler.service.remote import DaemonClient
 from reconciler.service.rows import Rows
 from reconciler.service.sql import Sql

@@ -22,7 +22,8 @@ from reconciler.reconcile.sync import CommitApproval, Reconciler, SyncResult
 from reconciler.reconcile.walk import CommitProcessor
 from reconciler.service.rehearsal import rehearse_step
 from reconciler.values import replace
-from reconciler.wiring.checkout import bundled_kinds, fault_finder
+from reconciler.wiring.bundled import bundled_kinds
+from reconciler.wiring.checkout import fault_finder
 from reconciler.wiring.policies import policy_engine
 from tests.support.memory.ledger import MemoryLedger
 from tests.support.memory.store import MemoryStore

@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.model.grants import path_secret
 from reconciler.service.context import Heartbeat
+from reconciler.service.control import new_suspension
 from reconciler.service.endpoints import ENDPOINTS
 from reconciler.service.events import EventBuffer
-from reconciler.service.host import Host, new_suspension
+from reconciler.service.host import Host
 from reconciler.web.app import ServedHost
 from reconciler.web.auth import READING, Deadlines, Rate, ServerConfig
 from reconciler.web.server import HttpServer, Listen
-from reconciler.wiring.local import session_layout
+from reconciler.wiring.reading import session_layout
 from tests.support.patience import DEADLINE
 from tests.support.samples import sample
 from tests.web.measuring import Noted

@@ -22,7 +22,7 @@ from reconciler.web.docs import describe
 from reconciler.web.openapi import COMPONENTS, REFUSALS, build_document
 from reconciler.web.pages.routes import PageRoutes
 from reconciler.web.waiting import EventHub, Waiting
-from reconciler.wiring.checkout import bundled_kinds
+from reconciler.wiring.bundled import bundled_kinds
 from tests.conftest import GOLDEN
 from tests.docs.markdown import read
 from tests.support.openapi import outline

@@ -15,7 +15,7 @@ from reconciler.answers import Row
 from reconciler.errors import UsageError
 from reconciler.service.cursors import ROWS
 from reconciler.service.rows import MAX_PAGE, Rows, _past_page
-from reconciler.wiring.checkout import bundled_kinds
+from reconciler.wiring.bundled import bundled_kinds
 from tests.support.daemons import running
 from tests.support.gitrepo import GitRepo
 from tests.web.desk import SETTINGS, Desk, begun, example_files

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.redis.connection import Connection, Script
     from reconciler.model.live import NewSession
     from reconciler.ports import Clock
-    from reconciler.sessions import SessionLayout
+    from reconciler.sessionlayout import SessionLayout
 
 RECORDS_PER_SCRIPT = 256
 """Records that are written at a time: a few milliseconds, in which nobody else is served."""

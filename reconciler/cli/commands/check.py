@@ -1,8 +1,7 @@
-"""What checks a repository: its files (`validate`) and a commit (`plan`)."""
+"""What checks the files of a repository (`validate`)."""
 
 from __future__ import annotations
 
-import os
 import time
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
@@ -11,14 +10,10 @@ import click
 
 from reconciler.cli import output
 from reconciler.cli.options import Globals, format_option, global_options, paths_argument
-from reconciler.cli.output import Exit
 from reconciler.cli.problems import problems_code
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.report import comment
 from reconciler.report.escape import escape_line
-from reconciler.report.formats import PLAN_FORMATS, PROBLEM_FORMATS
-from reconciler.report.links import links_in
-from reconciler.report.plans import LineStyle, checked_lines, plan_lines
+from reconciler.report.problems import checked_lines
 from reconciler.service.workingtree import start_folder
 from reconciler.wiring.checkout import is_brought, open_checkout, open_watcher
 
@@ -26,13 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from pathlib import Path
 
-    from reconciler.kinds.kind import Kinds
-    from reconciler.plan import Plan
     from reconciler.reconcile.check import CheckResult
     from reconciler.service.workingtree import Checkout
 
 TEXT = "text"
-STYLES = {LineStyle.CHANGE: output.change, LineStyle.PROBLEM: output.problem}
+FORMATS = (TEXT, "json", "markdown", "github", "sarif", "junit")
+"""All but the first are imported when they are asked for."""
 MAX_NAMED = 3
 """Files that are named when they change together."""
 
@@ -41,7 +35,7 @@ MAX_NAMED = 3
 @paths_argument
 @click.option("--staged", is_flag=True, help="Check what git add has staged, as git commit would take it.")
 @click.option("--watch", is_flag=True, help="Keep running, and check again whenever a file changes.")
-@format_option(*PROBLEM_FORMATS)
+@format_option(*FORMATS)
 @global_options
 @click.pass_obj
 def validate(given: Globals, paths: tuple[Path, ...], staged: bool, watch: bool, form: str) -> int:
@@ -71,10 +65,12 @@ def _report(given: Globals, checked: CheckResult, form: str) -> None:
     if not checked.entries and not checked.problems:
         given.say("warning: nothing was checked: there is no *.yaml or *.yml file")
     if form == TEXT:
-        for style, text in checked_lines(checked):
-            output.data(output.problem(text) if style is LineStyle.PROBLEM else text)
-    else:
-        output.data(PROBLEM_FORMATS[form](checked))
+        for line in checked_lines(checked):
+            output.data(output.problem(line))
+        return
+    from reconciler.report.formats import PROBLEM_FORMATS
+
+    output.data(PROBLEM_FORMATS[form](checked))
 
 
 def _watch(
@@ -103,44 +99,3 @@ def _watch(
 
 def _names(paths: Collection[str]) -> str:
     return escape_line(", ".join(sorted(paths))) if len(paths) <= MAX_NAMED else f"{len(paths):,} files"
-
-
-@click.command(short_help="what would change")
-@click.option("--base", metavar="REV", help="Compare with this commit instead of the live rows; needs no store.")
-@click.option("--head", metavar="REV", help="The commit to plan for (default: --branch, or what is checked out).")
-@click.option("--link-base", metavar="URL", help="Where markdown links to files of the commit (default: as CI says).")
-@format_option(*PLAN_FORMATS)
-@global_options
-@click.pass_obj
-def plan(given: Globals, base: str | None, head: str | None, link_base: str | None, form: str) -> int:
-    """Show what a commit would change in the live rows, field by field, and which rules refuse it.
-
-    With --base, compare two commits of git alone, without a store. Nothing is written.
-    """
-    found, kinds = _plan(given, base, head)
-    if form == "text":
-        for style, text in plan_lines(found, kinds):
-            output.data(STYLES.get(style, str)(text))
-    elif form == "markdown":
-        output.data(comment.render_plan(found, kinds, links_in(os.environ, link_base or "")))
-    else:
-        output.data(PLAN_FORMATS[form](found, kinds))
-    if found.refused and not found.is_held:
-        return Exit.PROBLEMS
-    return Exit.DIFFERENT if found.changes or found.is_held else Exit.OK
-
-
-def _plan(given: Globals, base: str | None, head: str | None) -> tuple[Plan, Kinds]:
-    from reconciler.wiring.policies import early_policy_engine
-
-    settings = given.settings_to_judge(is_brought)
-    with early_policy_engine(settings) as open_engine:
-        if base:
-            from reconciler.wiring.repository import plan_between
-
-            with output.progress("comparing"):
-                return plan_between(settings, open_engine, base, head)
-        from reconciler.wiring.local import plan_ahead
-
-        with output.progress("commits") as progress:
-            return plan_ahead(settings, open_engine, head, progress)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from reconciler.cli import completion, output, results
-from reconciler.cli.commands.reconcile import user_name
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.cli.output import Exit
+from reconciler.cli.user import user_name
 from reconciler.errors import UsageError
 from reconciler.report.halts import MEANING, drilled_lines, failed_lines, halted_lines, released_lines, standing_lines
+from reconciler.service.control import HostControl
 from reconciler.service.halts import HaltChoice, HaltList
-from reconciler.service.host import HostControl
-from reconciler.wiring.host import ask_at_once
+from reconciler.wiring.atonce import ask_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -9,15 +9,15 @@ import click
 from reconciler.adapters.daemonfile import new_token
 from reconciler.cli import completion as shells
 from reconciler.cli import output
-from reconciler.cli.commands.reconcile import user_name
 from reconciler.cli.options import Choice, Globals, format_option, global_options
 from reconciler.cli.output import Exit
+from reconciler.cli.user import user_name
 from reconciler.model.grants import Role, format_entry, hash_token
 from reconciler.model.host import Diagnosis, Grade
 from reconciler.report.commits import short_sha
 from reconciler.report.status import DIAGNOSIS_WIDTH, build_diagnosis, diagnosis_lines, summarize_diagnoses
 from reconciler.report.verification import difference_lines, is_drift
-from reconciler.service.host import HostControl
+from reconciler.service.control import HostControl
 
 RESTORED_DRIFT = "something else changed live rows in this backup: `reconciler drift --heal` puts them right"
 RESTORED_OTHERS = (

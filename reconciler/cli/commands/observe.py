@@ -23,7 +23,8 @@ from reconciler.service.history import History
 from reconciler.service.kinds import Kinds
 from reconciler.service.rows import Rows
 from reconciler.times import parse_time
-from reconciler.wiring.host import find_running, find_state_folder
+from reconciler.wiring.host import find_state_folder
+from reconciler.wiring.running import find_running
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

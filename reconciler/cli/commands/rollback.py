@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from reconciler.cli import output, results
-from reconciler.cli.commands.reconcile import user_name
 from reconciler.cli.options import Globals, format_option, global_options
+from reconciler.cli.user import user_name
 from reconciler.errors import UsageError
 from reconciler.report.commits import short_sha
 from reconciler.report.rollback import went_back_lines
-from reconciler.service.host import HostControl
+from reconciler.service.control import HostControl
 
 
 @click.command(short_help="go back to an earlier applied commit")

@@ -1,11 +1,11 @@
-"""What is live: `get`, `uses`, `status`, `sql`, `export`."""
+"""What is live: `get`, `uses`, `sql`, `export`."""
 
 from __future__ import annotations
 
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,37 +13,21 @@ from reconciler import answers
 from reconciler.cli import completion, output, results, watching
 from reconciler.cli.options import Globals, format_option, global_options, host_option
 from reconciler.cli.output import Exit
-from reconciler.cli.waiting import await_commit, check_commit, given_up, parse_patience
 from reconciler.errors import UsageError
 from reconciler.report.escape import dump_json
-from reconciler.report.problems import parse_problem, problem_line
 from reconciler.report.queries import cut_note, query_csv, query_table
 from reconciler.report.rows import use_table
-from reconciler.report.status import status_lines
-from reconciler.service.host import Host
 from reconciler.service.rows import Rows
 from reconciler.service.selection import is_filter, join_filters
 from reconciler.service.sql import DEFAULT_ROWS, FORMATS, MAX_ROWS, Sql
-from reconciler.wiring.host import export_table
+from reconciler.wiring.exporting import export_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from reconciler.wiring import host as services
 
 STDIN = "-"
-STATUS_WIDTH = 12
-"""Cells of the labels of a status."""
-STATE_IN: Mapping[str, Literal["label", "text"]] = {
-    "sync": "text",
-    "health": "text",
-    "refused": "label",
-    "suspended": "label",
-    "halted": "label",
-    "trouble": "label",
-}
-"""Where its lines tell a state."""
-PATIENCE = "5m"
 COMMENT = re.compile(r"--\s")
 
 
@@ -113,47 +97,6 @@ def uses(given: Globals, kind: str, name: str, at: str | None, on: str | None, f
         results.table(given, use_table(found), form)
     else:
         given.say(f"nothing refers to {kind} {name}")
-
-
-@click.command(short_help="what is live")
-@click.option(
-    "--wait",
-    "patience",
-    metavar="[TIME]",
-    is_flag=False,
-    flag_value=PATIENCE,
-    help=f"Wait until the head is live and healthy, or refused; at most this long: 30s, 5m, 2h (default: {PATIENCE}).",
-)
-@click.option("--commit", metavar="SHA", help="With --wait: until this commit is live or refused.")
-@format_option("text", "json")
-@global_options
-@click.pass_obj
-def status(given: Globals, patience: str | None, commit: str | None, form: str) -> int:
-    """Show what is live, whether it is what git says, which commit was refused and why, and how the daemon is.
-
-    With --wait, the exit code is 0 when it is live, 1 when it was refused, 3 when the time is over.
-    """
-    if patience is None:
-        if commit is not None:
-            raise UsageError("--commit says what to wait for", hint="add --wait, or see `reconciler log`")
-        _show_status(given, given.host().ask(Host.status), form)
-        return Exit.OK
-    found, settled = await_commit(given, parse_patience(patience), check_commit(commit) if commit else None)
-    _show_status(given, found, form)
-    if settled is None:
-        output.failure(given_up(found, patience, commit))
-        return Exit.FAILED
-    return Exit.OK if settled else Exit.PROBLEMS
-
-
-def _show_status(given: Globals, found: answers.Status, form: str) -> None:
-    if form == "json":
-        results.answer(found)
-        return
-    for label, text in status_lines(found, output.read_moments(form, utc=given.utc)):
-        output.labelled(label, text, STATUS_WIDTH, state_in=STATE_IN.get(label, ""))
-    for problem in found.refused.problems if found.refused else ():
-        output.data("  " + output.problem(problem_line(parse_problem(problem))))
 
 
 class SqlCommand(click.Command):

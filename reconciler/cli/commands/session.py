@@ -14,7 +14,7 @@ from reconciler.report import problems
 from reconciler.report.escape import escape_line
 from reconciler.report.sessions import session_table
 from reconciler.service.sessions import PAGE, SessionEnded, SessionRejected
-from reconciler.wiring.host import open_sessions
+from reconciler.wiring.sessions import open_sessions
 
 if TYPE_CHECKING:
     from reconciler import answers

@@ -16,7 +16,8 @@ from reconciler.cli.output import Exit
 from reconciler.cli.problems import note_problems, problems_code
 from reconciler.reconcile.rules import Role
 from reconciler.report import problems
-from reconciler.report.authoring import build_kind_summary, field_table, kind_table
+from reconciler.report.authoring import field_table
+from reconciler.report.kinds import build_kind_summary, kind_table
 from reconciler.scaffold.files import EDITOR_FOLDER, join_path
 from reconciler.scaffold.template import describe_fields
 from reconciler.wiring.scaffolding import make_kind, open_scaffold

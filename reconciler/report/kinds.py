@@ -1,0 +1,54 @@
+"""The kinds there are, as an answer and as a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, cast
+
+from reconciler import answers
+from reconciler.report.tables import Column, Nature, TextTable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reconciler.kinds.kind import Kind
+
+Origin = Literal["shipped", "repository"]
+KIND_COLUMNS = (
+    Column("kind", 0, Nature.NAME),
+    Column("table", 1, Nature.NAME),
+    Column("key", 4, Nature.NAME),
+    Column("columns", 3, Nature.NUMBER),
+    Column("from", 2),
+)
+
+
+class KindSummary(answers.Answer, frozen=True):
+    kind: str
+    table: str
+    key: str
+    columns: answers.Count
+    origin: Origin
+
+
+class Kinds(answers.Answer, frozen=True):
+    kinds: tuple[KindSummary, ...]
+
+
+def build_kind_summary(kind: Kind, origin: str) -> KindSummary:
+    """`origin` is `shipped` or `repository`."""
+    return KindSummary(
+        kind=kind.name,
+        table=kind.table,
+        key=kind.key,
+        columns=len(kind.columns),
+        origin=cast("Origin", origin),
+    )
+
+
+def kind_table(kinds: Sequence[KindSummary]) -> TextTable:
+    """The kinds as a table."""
+    return TextTable(KIND_COLUMNS, list(map(_kind_cells, kinds)))
+
+
+def _kind_cells(kind: KindSummary) -> tuple[str, ...]:
+    return (kind.kind, kind.table, kind.key, str(kind.columns), kind.origin)
