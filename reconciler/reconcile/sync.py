@@ -259,6 +259,7 @@ class Reconciler(Struct, frozen=True):
         update = proposal.store_update(admission, self.processor.rules.offer_rules(new.rules, new.commit))
         began = time.perf_counter()
         now = write(kinds, update)
+        self.processor.kept_base.follow(proposal.commit.state.base, now, kinds, proposal.rows)
         seconds, old = time.perf_counter() - began, proposal.request.old
         migrated = old is not None and bool(kinds.changed_from(old.kinds))
         rows = tuple(rows_under(self.store.halts(), kinds, update.rows))
@@ -357,7 +358,7 @@ class HistoryWalk(Struct, frozen=True):
         if not mainline_contains(parents, head, known):
             return self.start_anew(head)
         try:
-            state = self.processor.load_state(known, self._base(known, head), applied.digest, applied.height)
+            state = self.processor.load_state(known, self._base(applied, head), applied.digest, applied.height)
         except BaseException as error:  # noqa: BLE001  raised again unless a commit is at fault
             if not is_commit_fault(error):
                 raise_host_fault(known, error)
@@ -386,16 +387,22 @@ class HistoryWalk(Struct, frozen=True):
         """The empty state, and all commits of a head."""
         return WalkStart(None, self.processor.empty_state()), self.source.parents(head)
 
-    def _base(self, known: str, head: str) -> Base:
+    def _base(self, applied: Applied, head: str) -> Base:
         """The state at the applied commit: looked up row by row, or loaded at once when many files changed."""
-        base = self.store.base(self.kinds())
+        kept, kinds = self.processor.kept_base, self.kinds()
+        found = kept.find(applied, kinds)
+        if found is not None:
+            return found
+        base = self.store.base(kinds)
         try:
-            lookup_cost = len(self.source.changes(known, head)) * ROWS_PER_LOOKUP
+            lookup_cost = len(self.source.changes(applied.stamp.commit, head)) * ROWS_PER_LOOKUP
         except BaseException as error:  # noqa: BLE001  raised again unless a commit is at fault, which shows later
             if not is_commit_fault(error):
                 raise_host_fault(head, error)
             return base
-        return base if lookup_cost < sum(self.store.counts().values()) else LoadedBase(base.rows(), self.kinds())
+        if lookup_cost < sum(self.store.counts().values()):
+            return base
+        return kept.keep(applied, LoadedBase(base.rows(), kinds))
 
     def _has_bundled_kinds(self) -> bool:
         """Whether the rows were made under the bundled kinds; those of another release are made anew."""

@@ -23,6 +23,7 @@ from reconciler.reconcile.faults import (
     is_commit_fault,
     raise_host_fault,
 )
+from reconciler.reconcile.keptbase import KeptBase
 from reconciler.reconcile.narrowing import find_replaced_kinds
 from reconciler.reconcile.read import FileReader, locate_problems
 from reconciler.reconcile.rules import RuleReader, Rules
@@ -99,6 +100,7 @@ class CommitProcessor:
         self.faults = faults
         self._reader = FileReader(bundled.kinds, faults)
         self._known_faults: dict[str, tuple[Problem, ...]] = {}
+        self.kept_base = KeptBase()
 
     def forget_faults(self) -> None:
         """Judge again what could not be judged."""

@@ -8,7 +8,7 @@ the first snapshot is empty, or what a store holds, loaded into memory.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from reconciler.model.problem import Problem
     from reconciler.ports import Base
     from reconciler.snapshot.tree import Tree
+
+T = TypeVar("T")
 
 
 class EmptyBase:
@@ -59,17 +61,42 @@ class LoadedBase:
     """A valid state in memory, for when so much changes that looking it up piece by piece takes longer."""
 
     def __init__(self, rows: Iterable[Row], kinds: Kinds) -> None:
+        self.kinds = kinds
         self._rows = {row.row_id: row for row in rows}
         self._files: defaultdict[str, list[Resource]] = defaultdict(list)
         self._names: dict[Key, Resource] = {}
         self._referring: defaultdict[Key, list[Resource]] = defaultdict(list)
-        for resource in (row.resource for row in self._rows.values() if row.removed is None):
-            self._files[resource.path].append(resource)
-            self._names[resource.key] = resource
-            kind = kinds.by_name.get(resource.kind)
-            for reference in kind.references if kind else ():
-                for name in resource.refs.get(reference.role, ()):
-                    self._referring[Key(reference.kind, name)].append(resource)
+        for resource in _declared(self._rows.values()):
+            self._add(resource)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def take(self, rows: Collection[Row]) -> None:
+        """Become the next state, by the rows that differ."""
+        for resource in _declared(self._rows[row.row_id] for row in rows if row.row_id in self._rows):
+            self._remove(resource)
+        self._rows.update((row.row_id, row) for row in rows)
+        for resource in _declared(rows):
+            self._add(resource)
+
+    def _add(self, resource: Resource) -> None:
+        self._files[resource.path].append(resource)
+        self._names[resource.key] = resource
+        for key in self._references(resource):
+            self._referring[key].append(resource)
+
+    def _remove(self, resource: Resource) -> None:
+        _drop(self._files, resource.path, resource)
+        del self._names[resource.key]
+        for key in self._references(resource):
+            _drop(self._referring, key, resource)
+
+    def _references(self, resource: Resource) -> Iterator[Key]:
+        kind = self.kinds.by_name.get(resource.kind)
+        for reference in kind.references if kind else ():
+            for name in resource.refs.get(reference.role, ()):
+                yield Key(reference.kind, name)
 
     def declared_in(self, path: str) -> tuple[Resource, ...]:
         return tuple(sorted(self._files.get(path, ()), key=lambda resource: (resource.line, resource.key)))
@@ -95,6 +122,16 @@ class LoadedBase:
 
     def rows(self) -> Iterator[Row]:
         return iter(self._rows.values())
+
+
+def _declared(rows: Iterable[Row]) -> Iterator[Resource]:
+    return (row.resource for row in rows if row.removed is None)
+
+
+def _drop(lists: dict[T, list[Resource]], key: T, resource: Resource) -> None:
+    left = [one for one in lists.pop(key, ()) if one.row_id != resource.row_id]
+    if left:
+        lists[key] = left
 
 
 def change_between(old: Row | None, new: Row) -> Change | None:

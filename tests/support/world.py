@@ -86,13 +86,15 @@ class World:
     rows_per_lookup: int | None = None
     limits: Limits = field(default_factory=Limits)
     _source: GitSource | None = None
+    processor: CommitProcessor | None = None
 
     @contextmanager
     def awake(self) -> Iterator[World]:
         """All inside is done by one process, as by a daemon."""
         with open_repository(self.repository) as self._source:
+            self.processor = CommitProcessor(self._source, "", SHIPPED, fault_finder())
             yield self
-        self._source = None
+        self._source = self.processor = None
 
     def _opened(self) -> AbstractContextManager[GitSource]:
         return (
@@ -103,7 +105,7 @@ class World:
     def reconciler(self) -> Iterator[Reconciler]:
         """A reconciler as a new process would make it, unless the world is awake."""
         with self._opened() as source:
-            processor = CommitProcessor(source, "", SHIPPED, fault_finder())
+            processor = self.processor or CommitProcessor(source, "", SHIPPED, fault_finder())
             yield Reconciler(
                 Claimant(source, source.repository, ""),
                 self.branch,
