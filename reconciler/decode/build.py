@@ -1,107 +1,30 @@
 """Nodes to plain values: every problem is noted and building goes on, so that one never hides another.
 
-A plain scalar means what the core schema of YAML 1.2.2 (section 10.3.2) says, unless YAML 1.1 would differ. Where a
-value stands in the text is worked out only when somebody asks.
+A plain scalar means what the core schema of YAML 1.2.2 (section 10.3.2) says, unless YAML 1.1 would differ.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
 from reconciler.decode import errors
 from reconciler.decode.errors import NODE_WEIGHT
+from reconciler.decode.marks import Marks
 from reconciler.decode.pairs import join_pairs
-from reconciler.kinds.kind import child, split
+from reconciler.kinds.kind import child
 from reconciler.model.change import Document
-from reconciler.model.problem import Mark, Problem
+from reconciler.model.problem import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from reconciler.canonical import Value
     from reconciler.decode.errors import Words
-
-
-_Entry: TypeAlias = tuple[Node | None, Node]
-"""A key, if there is one, and its value."""
-
-
-def mark_of(node: Node) -> Mark:
-    """The place where a node starts."""
-    start = node.start_mark
-    return Mark(start.line + 1, start.column + 1)
-
-
-class Marks(Mapping[str, Mark]):
-    """JSON Pointer to the place of the value there; with a `#` behind it, to the place of its key.
-
-    Valid documents are never asked, and a mark for each node would take as long as parsing: so the nodes are kept,
-    and walked when asked. A value that came through an alias stands where its anchor is.
-    """
-
-    __slots__ = ("_entries", "_root")
-
-    def __init__(self, root: Node) -> None:
-        self._root = root
-        self._entries: dict[int, dict[str, _Entry]] = {}
-
-    def __getitem__(self, pointer: str) -> Mark:
-        entry = self._find(pointer)
-        if entry is not None:
-            return mark_of(entry[1])
-        owner = self._find(pointer[:-1]) if pointer.endswith("#") else None
-        if owner is None or owner[0] is None:
-            raise KeyError(pointer)
-        return mark_of(owner[0])
-
-    def __iter__(self) -> Iterator[str]:
-        return self._pointers(self._root, "", frozenset())
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def _find(self, pointer: str) -> _Entry | None:
-        """The key and the value at a pointer."""
-        if not pointer:
-            # A root mapping starts at its first key, not at a brace or an anchor before it.
-            starts = isinstance(self._root, MappingNode) and self._root.value
-            return None, self._root.value[0][0] if starts else self._root
-        if not pointer.startswith("/"):
-            return None
-        entry: _Entry = (None, self._root)
-        for token in split(pointer):
-            below = self._below(entry[1]).get(token)
-            if below is None:
-                return None
-            entry = below
-        return entry
-
-    def _below(self, node: Node) -> dict[str, _Entry]:
-        """What stands directly below a node: its key and its value by token. Of a repeated key the first counts."""
-        entries = self._entries.get(id(node))
-        if entries is None:
-            entries = self._entries[id(node)] = {}
-            if isinstance(node, SequenceNode):
-                entries.update((str(index), (None, item)) for index, item in enumerate(node.value))
-            elif isinstance(node, MappingNode):
-                for key, value in node.value:
-                    if isinstance(key, ScalarNode):
-                        entries.setdefault(key.value, (key, value))
-        return entries
-
-    def _pointers(self, node: Node, pointer: str, above: frozenset[int]) -> Iterator[str]:
-        yield pointer
-        if id(node) in above:  # an alias inside its own anchor
-            return
-        for token, (key, value) in self._below(node).items():
-            below = child(pointer, token)
-            if key is not None:
-                yield f"{below}#"
-            yield from self._pointers(value, below, above | {id(node)})
 
 
 class OddScalar(Enum):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -28,13 +29,17 @@ from reconciler.decode.errors import (
     too_deep,
     too_many,
 )
+from reconciler.decode.marks import LateMarks, Marks
 from reconciler.decode.pairs import swap_pairs
+from reconciler.decode.plain import read_plain
 from reconciler.decode.tokens import find_lapses, is_suspect
 from reconciler.model.change import Decoded, Document
-from reconciler.model.problem import Problem
+from reconciler.model.problem import Mark, Problem
 
 if TYPE_CHECKING:
     from yaml.nodes import Node
+
+    from reconciler.decode.plain import Plain
 
 
 CODE = "unsafe-yaml"
@@ -155,6 +160,26 @@ def decode(path: str, data: bytes) -> Decoded:
     refusal = refuse_text(path, data)
     if refusal is not None:
         return Decoded(problems=(refusal,))
+    plain = read_plain(data)
+    if plain is None:
+        return parse(path, data)
+    return Decoded(tuple([_late(data, number, found) for number, found in enumerate(plain)]))
+
+
+def _late(data: bytes, number: int, found: Plain) -> Document:
+    """A document whose places are worked out when somebody asks."""
+    parsed = partial(_parse_marks, data, number)
+    return Document(found.value, LateMarks(Mark(found.line, 1), parsed))
+
+
+def _parse_marks(data: bytes, number: int) -> Marks:
+    marks = parse("", data).documents[number].marks
+    assert isinstance(marks, Marks)
+    return marks
+
+
+def parse(path: str, data: bytes) -> Decoded:
+    """The same for any text that `refuse_text` lets pass, by libyaml."""
     builder = Builder(path, may_alias=b"*" in data)
     documents: list[Document] = []
     broken: list[Problem] = []
