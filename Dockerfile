@@ -31,6 +31,11 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates git openssh-client \
     && rm -rf /var/lib/apt/lists/*
 
+# The base has no byte code of Python's own modules, and nobody may write any later: each command would compile them anew.
+# pip has compiled the rest.
+RUN python -m compileall -q -x '/(site-packages|ensurepip|idlelib|lib2to3|test|tests|tkinter|turtledemo)/' \
+    "$(python -c 'import os; print(os.path.dirname(os.__file__))')"
+
 # A fixed number: whoever sets up a volume has to know it. ssh wants an entry in passwd, git a name.
 RUN groupadd --gid 10001 reconciler \
     && useradd --uid 10001 --gid reconciler --home-dir /var/lib/reconciler --no-create-home --no-log-init \

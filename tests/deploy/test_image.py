@@ -88,6 +88,25 @@ def test_the_root_file_system_may_be_read_only() -> None:
     assert known["TMPDIR"] == "/tmp"
 
 
+def test_byte_code_of_the_standard_library_is_in_it(tmp_path: Path) -> None:
+    """Run as it is written, on a copy of some modules that imports find."""
+    command = next(text for text in final("RUN") if "compileall" in text)
+    assert re.search(r"\bPIP_NO_COMPILE\b|--no-compile\b", read("Dockerfile")) is None, "pip compiles what it installs"
+    library = tmp_path / "lib" / "python3"
+    for name in ("os.py", "json/__init__.py", "site-packages/other.py", "test/broken.py"):
+        (library / name).parent.mkdir(parents=True, exist_ok=True)
+        (library / name).write_text("not Python" if "broken" in name else "", encoding="utf-8")
+    with_python = tmp_path / "bin" / "python"
+    with_python.parent.mkdir()
+    with_python.write_text(
+        f'#!/bin/sh\ncase "$1" in -c) echo "{library}" ;; *) exec "{sys.executable}" "$@" ;; esac\n', encoding="utf-8"
+    )
+    with_python.chmod(0o755)
+    subprocess.run(["sh", "-c", command], env={"PATH": f"{with_python.parent}:/usr/bin:/bin"}, check=True)
+    found = {str(file.relative_to(library).parent.parent) for file in library.rglob("*.pyc")}
+    assert found == {".", "json"}
+
+
 def test_it_runs_the_daemon_and_stops_it_politely() -> None:
     assert json.loads(final("ENTRYPOINT")[0]) == ["reconciler"]
     command = json.loads(final("CMD")[0])
