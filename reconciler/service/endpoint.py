@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from http import HTTPStatus
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct, convert, to_builtins
 
 from reconciler.errors import UsageError
 from reconciler.service.cursors import MAX_LENGTH as MAX_CURSOR
-from reconciler.service.history import FILTERS
-from reconciler.service.rows import MAX_PAGE
-from reconciler.service.selection import MAX_SELECTOR
-from reconciler.service.sql import FORMATS, MAX_ROWS
+from reconciler.service.limits import FILTERS, FORMATS, MAX_PAGE, MAX_ROWS, MAX_SELECTOR
 from reconciler.values import replace
 from reconciler.words import suggest
 
@@ -32,8 +30,20 @@ REPEATED = 500
 WHOLE_NUMBER = re.compile("[1-9][0-9]{0,5}", re.ASCII)
 TRUE, FALSE = ("true", "1"), ("false", "0", "")
 JSON = "application/json"
+ADDRESSES = "reconciler.service.addresses"
+"""The package with the rows of the table, in modules named like those of the services."""
 EXPIRES = "reconciler-expires"
 """The header that says until when somebody waits for an operation: seconds since 1970, of a client on the same host."""
+
+
+LIVE, PAST, NOW, SESSIONS, SQL, PROBES = (
+    "Live rows",
+    "The past",
+    "This host",
+    "Sessions",
+    "Queries",
+    "Probes",
+)
 
 
 class Role(StrEnum):
@@ -157,6 +167,17 @@ class Endpoint(Struct, frozen=True):
         return tuple(re.findall(r"\{(\w+)\}", self.path))
 
 
+def find_endpoint(call: Callable[..., Any]) -> Endpoint:
+    """The address that a call is answered at; of two the one that takes a body."""
+    rows: tuple[Endpoint, ...] = import_module(f"{ADDRESSES}.{call.__module__.rpartition('.')[2]}").ENDPOINTS
+    return max((endpoint for endpoint in rows if endpoint.call is call), key=lambda endpoint: endpoint.body is not None)
+
+
+def read(path: str, call: Callable[..., Any], answer: Any, tag: str, summary: str, **more: Any) -> Endpoint:
+    """A read that carries a tag and can be waited for."""
+    return Endpoint("GET", path, call, summary, tag, answer, tagged=True, waits=True, **more)
+
+
 def text(**more: Any) -> Json:
     """The schema of a text."""
     return {"type": "string", **more}
@@ -231,6 +252,7 @@ def parse_session_limit(value: str) -> object:
     return int(value) if value.isdecimal() and len(value) < len("1000000") else value
 
 
+UNKNOWN_FILTER, UNKNOWN_PARAMETER = "filter", "parameter"
 NO_POINT = "name a commit or a moment, such as 2026-11-23T08:00Z"
 NO_FILE = ("there is no file", "name a backup on this host")
 NO_REASON = ("there is no reason", "say why, for whoever finds this host suspended")

@@ -35,6 +35,7 @@ from reconciler.report.rows import build_rows
 from reconciler.report.sync import build_recorded_drift
 from reconciler.service.context import Service
 from reconciler.service.cursors import CHANGES, CHANGES_OF, FOUND, VERSIONS, format_cursor, parse_cursor
+from reconciler.service.limits import FILTERS
 from reconciler.service.past import open_past
 from reconciler.service.selection import select
 from reconciler.times import is_time, parse_time
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMIT = 20
 """Changes and versions of an answer unless somebody says how many."""
-FILTERS: Final = ("grep", "author", "kind", "name", "since", "until", "status")
 STATUSES: Final = (*Status, ORPHANED)
 
 

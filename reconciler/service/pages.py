@@ -35,9 +35,10 @@ from reconciler.report.status import build_status
 from reconciler.report.sync import build_recorded_drift
 from reconciler.service.context import Context, Service
 from reconciler.service.eventpage import list_drift_events, list_events
-from reconciler.service.history import FILTERS, History
+from reconciler.service.history import History
 from reconciler.service.hostpage import describe_host
 from reconciler.service.kinds import find_kind, known_kinds
+from reconciler.service.limits import FILTERS
 from reconciler.service.moments import NOW, build_moments, live_moment, read_moments
 from reconciler.service.past import open_past
 from reconciler.service.rows import Rows

@@ -17,9 +17,7 @@ from msgspec import ValidationError
 
 from reconciler.answers import from_json
 from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RefusedError, RetryLater, UsageError
-from reconciler.service.endpoint import EXPIRES
-from reconciler.service.endpoints import find_endpoint
-from reconciler.service.sql import Sql
+from reconciler.service.endpoint import EXPIRES, find_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -121,9 +119,11 @@ class DaemonClient:
         except ValidationError as error:
             raise self._stranger() from error
 
-    def write_table(self, table: str, form: str, file: Path, *, history: bool) -> tuple[str, int]:
-        """Write a table into a file; what the table is called, and how many rows it has."""
-        path, _ = _request(find_endpoint(Sql.export), {"table": table, "form": form, "history": history})
+    def write_table(
+        self, export: Callable[..., object], table: str, form: str, file: Path, *, history: bool
+    ) -> tuple[str, int]:
+        """Write what a call exports into a file; what the table is called, and how many rows it has."""
+        path, _ = _request(find_endpoint(export), {"table": table, "form": form, "history": history})
         with file.open("wb", buffering=0) as output, self._connect("GET", path, None, LONG_TIMEOUT) as response:
             if response.status >= HTTPStatus.BAD_REQUEST:
                 raise self._error(response.status, json.loads(response.read(MAX_ANSWER)))

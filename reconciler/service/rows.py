@@ -20,6 +20,7 @@ from reconciler.service.context import Service
 from reconciler.service.cursors import bad_cursor, format_row_cursor, parse_row_cursor
 from reconciler.service.history import rows_at
 from reconciler.service.kinds import find_kind, known_kinds
+from reconciler.service.limits import MAX_PAGE
 from reconciler.service.past import open_past
 from reconciler.service.selection import parse_selection, selection_mark, sort_value
 from reconciler.values import replace
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from reconciler.service.past import Past
 
 
-MAX_PAGE = 10_000
-"""Rows of a page."""
 MAX_BETWEEN = 500_000
 """Resources between a resource and all that refer to it, counted for each: some 30 MB of JSON."""
 

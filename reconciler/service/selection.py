@@ -14,6 +14,7 @@ from reconciler.decode.build import parse_number
 from reconciler.errors import UsageError
 from reconciler.kinds.kind import NUMBERS, TIMESTAMPS, SqlType
 from reconciler.model.selection import Condition, Selection
+from reconciler.service.limits import MAX_SELECTOR
 from reconciler.words import did_you_mean, list_words, suggest
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from reconciler.model.rows import LiveRow
     from reconciler.model.selection import Wanted
 
-MAX_SELECTOR = 2_000
-"""Characters of the filters, or of the labels, of one request."""
 MAX_CONDITIONS = 32
 NAME = "name"
 LABEL_KEY = r"[A-Za-z0-9][A-Za-z0-9._/-]*"

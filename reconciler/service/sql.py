@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.errors import RetryLater, UsageError
 from reconciler.model import rows
@@ -13,6 +13,7 @@ from reconciler.report.queries import QueryResult, Table, Tables, build_query_re
 from reconciler.report.rows import csv_lines, json_lines
 from reconciler.service.context import UPLOAD_WAIT, Context, Service
 from reconciler.service.kinds import find_kind, known_kinds
+from reconciler.service.limits import CSV, DEFAULT_ROWS, FORMATS
 from reconciler.tables.rows import export_columns
 from reconciler.words import suggest
 
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     from reconciler.ledger.ledger import SqlLedger
     from reconciler.service.context import History
 
-CSV = "csv"
-FORMATS: Final = ("parquet", CSV, "json")
-DEFAULT_ROWS, MAX_ROWS = 1_000, 100_000
-"""Rows of a query's answer."""
 PARALLEL, TURN_WAIT = 2, 5.0
 """Queries and exports that run at once, each of which may take a core, and seconds that others wait for their turn."""
 EMPTY_HINT = "`reconciler sync` records every commit of the branch"

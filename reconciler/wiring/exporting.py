@@ -30,6 +30,6 @@ def export_table(host: Host, word: str, form: str, folder: Path, *, history: boo
 def _write_table(host: Host, word: str, form: str, file: Path, *, history: bool) -> tuple[str, int]:
     """What the table is called, and how many rows it has."""
     if isinstance(host, DaemonClient):
-        return host.write_table(word, form, file, history=history)
+        return host.write_table(Sql.export, word, form, file, history=history)
     ask = host.ask_files if isinstance(host, SilentHost) else host.ask
     return ask(Sql.write, word, form, file, history)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 
 from reconciler.errors import InUse, RetryLater
-from reconciler.service.endpoint import Runs
-from reconciler.service.endpoints import find_endpoint
+from reconciler.service.endpoint import Runs, find_endpoint
 from reconciler.service.remote import DaemonClient
 
 if TYPE_CHECKING:

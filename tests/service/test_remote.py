@@ -13,6 +13,8 @@ from reconciler import answers
 from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RetryLater, UsageError
 from reconciler.service import remote
 from reconciler.service.control import HostControl
+from reconciler.service.endpoint import find_endpoint
+from reconciler.service.endpoints import ENDPOINTS
 from reconciler.service.halts import HaltChoice
 from reconciler.service.host import Host
 from reconciler.service.remote import DaemonClient
@@ -164,3 +166,12 @@ def _saying(answer: bytes) -> Iterator[str]:
         thread.start()
         yield f"127.0.0.1:{listening.getsockname()[1]}"
         thread.join(DEADLINE)
+
+
+def test_each_call_is_found_at_its_address() -> None:
+    """The rows that a command imports for a call are those of the whole table."""
+    calls = {endpoint.call for endpoint in ENDPOINTS if endpoint.call is not None}
+    assert len(calls) > 30
+    for call in calls:
+        best = [endpoint for endpoint in ENDPOINTS if endpoint.call is call]
+        assert find_endpoint(call) is max(best, key=lambda endpoint: endpoint.body is not None)

@@ -75,7 +75,7 @@ class AskedDaemon:
 
     def export(self, table: str, form: str, file: Path, *, history: bool) -> tuple[str, int]:
         """Write a table into a file; what the table is called, and how many rows it has."""
-        return self.client.write_table(table, form, file, history=history)
+        return self.client.write_table(Sql.export, table, form, file, history=history)
 
     def sync(self, by: str, approve: str | None = None, *, force: bool = False) -> Json:
         """Reconcile once, and wait for it."""

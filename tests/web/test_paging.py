@@ -14,7 +14,8 @@ from reconciler import answers
 from reconciler.answers import Row
 from reconciler.errors import UsageError
 from reconciler.service.cursors import ROWS
-from reconciler.service.rows import MAX_PAGE, Rows, _past_page
+from reconciler.service.limits import MAX_PAGE
+from reconciler.service.rows import Rows, _past_page
 from reconciler.wiring.bundled import bundled_kinds
 from tests.support.daemons import running
 from tests.support.gitrepo import GitRepo

@@ -10,10 +10,11 @@ from reconciler.errors import UsageError
 from reconciler.service.history import History
 from reconciler.service.host import Host
 from reconciler.service.kinds import Kinds
+from reconciler.service.limits import DEFAULT_ROWS
 from reconciler.service.remote import DaemonClient
 from reconciler.service.rows import Plans, Rows
 from reconciler.service.sessions import Sessions
-from reconciler.service.sql import DEFAULT_ROWS, Sql
+from reconciler.service.sql import Sql
 from tests.web.harness import TOKEN, Site, TypedDaemon, running
 
 if TYPE_CHECKING:

@@ -17,9 +17,10 @@ from reconciler.errors import UsageError
 from reconciler.report.escape import dump_json
 from reconciler.report.queries import cut_note, query_csv, query_table
 from reconciler.report.rows import use_table
+from reconciler.service.limits import DEFAULT_ROWS, FORMATS, MAX_ROWS
 from reconciler.service.rows import Rows
 from reconciler.service.selection import is_filter, join_filters
-from reconciler.service.sql import DEFAULT_ROWS, FORMATS, MAX_ROWS, Sql
+from reconciler.service.sql import Sql
 from reconciler.wiring.exporting import export_table
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The rows of the endpoint table for what changes a host."""
+"""What changes a host."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from reconciler.service.endpoint import (
     text,
 )
 from reconciler.service.halts import MAX_NAMES, HaltChoice
-from reconciler.service.selection import MAX_SELECTOR
+from reconciler.service.limits import MAX_SELECTOR
 from reconciler.values import replace
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ CHOICE = (
 """What is halted or released: exactly one of names, label and all."""
 GATHERED = ("choice", HaltChoice)
 
-OPERATIONS: Final = (
+ENDPOINTS: Final = (
     _operation(
         "/v1/sync",
         HostControl.sync,
