@@ -6,6 +6,10 @@ from msgspec import Struct
 
 from reconciler.model.change import Prune
 
+SCHEMA_SUFFIX = ".schema.json"
+POLICY_SUFFIX = ".sql"
+RESOURCE_SUFFIXES = (".yaml", ".yml")
+
 
 class PruneRule(Struct, frozen=True):
     """What becomes of rows that leave git, and how many of one kind may do so in one step.

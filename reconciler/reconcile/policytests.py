@@ -15,9 +15,10 @@ from msgspec import Struct, field
 from reconciler.errors import UsageError
 from reconciler.model.change import Removal, Row, Stamp
 from reconciler.model.problem import Measure, Policy, Problem, Severity
+from reconciler.model.spec import RESOURCE_SUFFIXES
 from reconciler.policy import locate_violations, read_measure, read_policy
 from reconciler.reconcile.read import FileReader, not_a_file_problem
-from reconciler.reconcile.rules import RESOURCE_SUFFIXES, Layout, Role
+from reconciler.reconcile.rules import Layout, Role
 from reconciler.words import did_you_mean, list_words
 
 if TYPE_CHECKING:

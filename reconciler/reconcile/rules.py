@@ -21,7 +21,7 @@ from reconciler.kinds.load import load_kinds
 from reconciler.model.commit import EntryType, FileChange, NotContent
 from reconciler.model.keptrules import KeptRules, OfferedRules, RuleFile, rules_id
 from reconciler.model.problem import Problem, Severity
-from reconciler.model.spec import RepositorySpec
+from reconciler.model.spec import POLICY_SUFFIX, RESOURCE_SUFFIXES, SCHEMA_SUFFIX, RepositorySpec
 from reconciler.reconcile.faults import Answer, call_here, cannot_judge, is_commit_fault
 from reconciler.reconcile.read import name_file, not_a_file_problem
 from reconciler.validate.filepatterns import FilePatterns
@@ -39,14 +39,11 @@ if TYPE_CHECKING:
     Files = HashTrieMap[str, FileChange]
 
 
-SCHEMA_SUFFIX = ".schema.json"
 MAX_BYTES_HERE = 1 << 20
 """Bytes of all schemas that this process loads itself. The bundled ones have some 40,000."""
 SETTINGS_FILE = "reconciler.yaml"
-POLICY_SUFFIX = ".sql"
 MEASURES = "measures"
 """The folder of the measures, in that of the policies."""
-RESOURCE_SUFFIXES = (".yaml", ".yml")
 
 
 class Role(Enum):

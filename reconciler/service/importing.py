@@ -20,11 +20,12 @@ from reconciler.importing.mapping import SheetMapping, mapping_names, read_mappi
 from reconciler.importing.sheets import letters
 from reconciler.importing.tables import IncomingRows, normalize_references, read_rows
 from reconciler.model.problem import NOT_LOCATED, Problem
+from reconciler.model.spec import SCHEMA_SUFFIX
 from reconciler.reconcile.importrows import Imported, declared_resources, plan_import, verify_import
-from reconciler.reconcile.rules import SCHEMA_SUFFIX, Role
+from reconciler.reconcile.rules import Role
 from reconciler.scaffold.files import EDITOR_FOLDER, join_path, path_between, schema_file
 from reconciler.service.editing import edit_tree
-from reconciler.service.workingtree import relative_path
+from reconciler.service.paths import relative_path
 from reconciler.values import replace
 from reconciler.words import did_you_mean
 

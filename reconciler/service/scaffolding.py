@@ -13,7 +13,7 @@ from reconciler.reconcile.rules import Role
 from reconciler.scaffold.files import NewFiles, join_path, schema_file
 from reconciler.scaffold.newkind import Sample, derive_kind, kind_name, wrap_schema
 from reconciler.scaffold.repository import scaffold_repository
-from reconciler.service.workingtree import relative_path
+from reconciler.service.paths import relative_path
 from reconciler.words import did_you_mean, list_words
 
 if TYPE_CHECKING:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
 from reconciler.errors import TooLarge, UsageError
+from reconciler.model.spec import RESOURCE_SUFFIXES, SCHEMA_SUFFIX
 from reconciler.reconcile.check import CheckResult, WatchedTree, check_tree
 from reconciler.reconcile.faults import cannot_judge
-from reconciler.reconcile.rules import RESOURCE_SUFFIXES, SCHEMA_SUFFIX, BundledSchemas, Layout
+from reconciler.service.paths import no_such_path, relative_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from reconciler.adapters.watchtree import Watcher
     from reconciler.adapters.worktree import WorkingTree
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from reconciler.model.problem import Problem
     from reconciler.reconcile.faults import FaultFinder
     from reconciler.reconcile.read import Progress
+    from reconciler.reconcile.rules import BundledSchemas, Layout
 
     OpenWatcher = Callable[[Path, str, Callable[[str], bool]], AbstractContextManager[Watcher]]
 
@@ -122,30 +124,6 @@ class Watch(Struct, frozen=True):
         """Wait for a change: the files that changed, and what is wrong now. Raises as `WatchedTree.follow` does."""
         changed, checked = self._tree.follow(self._watcher.wait)
         return changed, checked.select(self._selected) if self._selected else checked
-
-
-def relative_path(root: Path, path: Path) -> PurePosixPath:
-    """A path of the command line as one from the root. Raises `UsageError` for one outside of it."""
-    whole = path.parent.resolve() / path.name if path.is_symlink() else path.resolve()  # a link is judged itself
-    if not whole.is_relative_to(root):
-        raise UsageError(f"{path} is outside the repository {root}", hint="name the other repository with --repo")
-    return PurePosixPath(whole.relative_to(root).as_posix())
-
-
-def start_folder(paths: Sequence[Path], repository: Path, *, may_be_gone: bool = False) -> Path:
-    """Where to look for a working tree: at the repository that is set, else at the first path.
-
-    Raises `UsageError` for a path that is not there, unless that does not matter.
-    """
-    missing = next((path for path in paths if not path.exists() and not path.is_symlink()), None)
-    if missing is not None and not may_be_gone:
-        raise no_such_path(missing)
-    return paths[0] if paths and repository == Path() else repository
-
-
-def no_such_path(path: Path) -> UsageError:
-    """There is nothing at a path of the command line."""
-    return UsageError(f"there is no file or folder {path}")
 
 
 def _may_count(path: str) -> bool:

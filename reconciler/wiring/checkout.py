@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.adapters.files import replace_content
@@ -13,17 +12,19 @@ from reconciler.adapters.git.committable import StagedFiles, UncommittedFiles, f
 from reconciler.adapters.git.process import not_a_repository
 from reconciler.adapters.git.repository import open_repository
 from reconciler.adapters.logfile import EventLog
-from reconciler.adapters.worktree import WorkingTree, find_root, holds_files, is_bare, is_root, trace_path
+from reconciler.adapters.worktree import WorkingTree, find_root, is_bare
 from reconciler.errors import NeedsHuman, UsageError
 from reconciler.reconcile.check import read_layout
 from reconciler.reconcile.faults import FaultFinder
-from reconciler.reconcile.rules import POLICY_SUFFIX, RESOURCE_SUFFIXES, SCHEMA_SUFFIX, Layout
-from reconciler.service.workingtree import Checkout, relative_path, start_folder
+from reconciler.reconcile.rules import Layout
+from reconciler.service.paths import relative_path
+from reconciler.service.workingtree import Checkout
 from reconciler.wiring.bundled import bundled_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from reconciler.adapters.git.committable import Draft
     from reconciler.adapters.git.repository import GitSource
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from reconciler.editing.edited import EditedFile
     from reconciler.model.limits import Limits
     from reconciler.service.workingtree import FileTree
-    from reconciler.settings import Settings
 
 
 LOGGER = "reconciler.judging"
@@ -61,28 +61,6 @@ def open_checkout(
     settings_file = Layout(folder).settings_file
     layout, problems = read_layout(tree.files([settings_file]).get(settings_file), folder, bundled)
     return Checkout(root, folder, layout, problems, bundled, tree, disk, fault_finder(), warning)
-
-
-def is_brought(file: Path, settings: Settings, paths: Sequence[Path] = ()) -> bool:
-    """Whether a change to what is judged may bring a settings file that was found here, or what it is a link to.
-
-    `settings` are those without the file, `paths` what is named to be judged. In a repository, a change may bring any
-    file; in a folder that is none, all that lies where something is judged.
-    """
-    places = trace_path(file)
-    if any(map(is_root, places)):
-        return True
-    if settings.origin.url is not None:
-        return False
-    judged = find_root(start_folder(paths, settings.repository, may_be_gone=True))
-    if is_root(judged):
-        return False
-    folders = {judged.resolve(), file.parent.resolve()} if settings.repository == Path() else {judged.resolve()}
-    return any(folder in places and holds_files(folder, _is_judged) for folder in folders)
-
-
-def _is_judged(name: str) -> bool:
-    return name.endswith((*RESOURCE_SUFFIXES, SCHEMA_SUFFIX, POLICY_SUFFIX))
 
 
 def _open_files(disk: WorkingTree, named: Sequence[Path], limits: Limits | None) -> tuple[FileTree, str]:

@@ -14,7 +14,7 @@ import pytest
 from reconciler.adapters.worktree import trace_path
 from reconciler.cli.main import run
 from reconciler.settings import load
-from reconciler.wiring.checkout import is_brought
+from reconciler.wiring.trusting import is_brought
 from tests.support.configs import user
 from tests.support.gitrepo import GitRepo, environment
 

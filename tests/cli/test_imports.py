@@ -71,20 +71,25 @@ REPORTING = (
 PROGRAM = """
 import gc, json, sys
 gc.disable()
-started = []
-sys.addaudithook(lambda event, values: started.append(values[1]) if event == "subprocess.Popen" else None)
+started, before = [], []
+def hear(event, values):
+    if event == "subprocess.Popen":
+        started.append(values[1])
+        before.append(sorted(sys.modules))
+sys.addaudithook(hear)
 from reconciler.cli.main import run
 code = run(sys.argv[1:])
 modules = sorted({name.partition(".")[0] for name in sys.modules})
 ours = sorted(name for name in sys.modules if name.startswith("reconciler."))
-print(json.dumps([code, modules, ours, started, gc.get_count()[0]]), file=sys.stderr)
+print(json.dumps([code, modules, ours, started, gc.get_count()[0], before[:1]]), file=sys.stderr)
 """
 
 
 class Traced(NamedTuple):
     """What a command did to do its work: its exit code, the heavy packages and our own modules that it imported.
 
-    `started` are the command lines of its processes, `objects` is what the garbage collector had to look at.
+    `started` are the command lines of its processes, `objects` is what the garbage collector had to look at. `before`
+    are the heavy packages that it had imported by the first of its processes.
     """
 
     code: int
@@ -92,13 +97,14 @@ class Traced(NamedTuple):
     modules: set[str]
     started: list[list[str]]
     objects: int
+    before: set[str]
 
 
 def traced(*arguments: str) -> Traced:
     """Run a command in a process of its own, without garbage collection."""
     done = subprocess.run([sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, check=False)
-    code, packages, modules, started, objects = json.loads(done.stderr.splitlines()[-1])
-    return Traced(code, HEAVY & set(packages), set(modules), started, objects)
+    code, packages, modules, started, objects, before = json.loads(done.stderr.splitlines()[-1])
+    return Traced(code, HEAVY & set(packages), set(modules), started, objects, HEAVY.intersection(*before))
 
 
 def within(modules: set[str], *names: str) -> set[str]:
@@ -147,6 +153,7 @@ def test_a_plan_starts_what_runs_policies_before_it_asks_git(tmp_path: Path, has
     done = traced("plan", "--base", commits[0], "--repo", str(repo.path))
     engines = [at for at, line in enumerate(done.started) if any("sandbox" in word for word in line)]
     assert (done.code, engines) == (2, [0] if has_rules else [])
+    assert not has_rules or done.before == set(), "imported while the engine could have started"
 
 
 @pytest.mark.parametrize("folder", ["x" * 300, "a.yaml", "no/such/folder"])

@@ -21,8 +21,9 @@ from reconciler.report.authoring import (
     policy_test_summary,
 )
 from reconciler.service import authoring
-from reconciler.service.workingtree import start_folder
-from reconciler.wiring.checkout import is_brought, open_checkout, write_formatted
+from reconciler.service.paths import start_folder
+from reconciler.wiring.checkout import open_checkout, write_formatted
+from reconciler.wiring.trusting import is_brought
 
 if TYPE_CHECKING:
     from pathlib import Path

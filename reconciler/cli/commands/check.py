@@ -14,8 +14,9 @@ from reconciler.cli.problems import problems_code
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.report.escape import escape_line
 from reconciler.report.problems import checked_lines
-from reconciler.service.workingtree import start_folder
-from reconciler.wiring.checkout import is_brought, open_checkout, open_watcher
+from reconciler.service.paths import start_folder
+from reconciler.wiring.checkout import open_checkout, open_watcher
+from reconciler.wiring.trusting import is_brought
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

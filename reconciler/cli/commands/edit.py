@@ -25,8 +25,9 @@ from reconciler.report.edits import (
 from reconciler.report.plans import LineStyle
 from reconciler.service import editing
 from reconciler.service.scaffolding import choose_kind
-from reconciler.wiring.checkout import is_brought, open_checkout, write_edited
+from reconciler.wiring.checkout import open_checkout, write_edited
 from reconciler.wiring.planning import plan_edited
+from reconciler.wiring.trusting import is_brought
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

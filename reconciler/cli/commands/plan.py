@@ -12,8 +12,8 @@ from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.cli.output import Exit
 from reconciler.report.links import links_in
 from reconciler.report.plans import LineStyle, plan_lines
-from reconciler.wiring.checkout import is_brought
 from reconciler.wiring.policies import early_policy_engine
+from reconciler.wiring.trusting import is_brought
 
 if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
