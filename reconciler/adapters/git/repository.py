@@ -25,7 +25,8 @@ QUESTIONS = (
     *("--path-format=absolute", "--git-common-dir", "--show-cdup"),
 )
 ANSWERS = 5
-ALTERING = ("shallow", "info/grafts")
+SHALLOW = "shallow"
+ALTERING = (SHALLOW, "info/grafts")
 """Files that give commits other parents than they name."""
 REMEMBERED = 64
 """Commits that are known to be there; a sha never means another one."""
@@ -132,7 +133,7 @@ class GitSource:
 
     def is_shallow(self) -> bool:
         """Whether history was cut off when this was cloned."""
-        return self._plumbing.output("rev-parse", "--is-shallow-repository") == "true"
+        return (self.git_dir / SHALLOW).exists()  # all that git looks at, too
 
     def resolve(self, revision: str) -> str | None:
         """The sha of the commit a revision names; None for a branch without commits; see `resolve`."""
