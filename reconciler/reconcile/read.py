@@ -21,6 +21,7 @@ from reconciler.model.change import FileEntry
 from reconciler.model.commit import EntryType, RefusedFile
 from reconciler.model.limits import MEGABYTE
 from reconciler.model.problem import NOT_LOCATED, Mark, Problem, Severity
+from reconciler.reconcile.crossing import Shared, pack, unpack
 from reconciler.reconcile.faults import Answer, call_here, cannot_judge, is_commit_fault
 from reconciler.slices import slices
 from reconciler.snapshot.tree import NO_ENTRY
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Document
     from reconciler.model.commit import FileChange, NotContent
+    from reconciler.reconcile.crossing import Packed
     from reconciler.reconcile.faults import FaultFinder
 
     Blobs = Callable[[Iterable[str]], Iterator[tuple[str, bytes]]]
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     File = tuple[str, bytes]
     Progress = Callable[[int, int], None]
     """Called with the number of files read and of all."""
-    ReadChunk = tuple[list[FileEntry | None], float]
+    ReadChunk = tuple[list[Packed], float]
     """What files declare, None where that is not known, and the CPU time that it took."""
 
 
@@ -135,7 +137,7 @@ class FileReader:
     def read_changes(self, changes: Iterable[FileChange], blobs: Blobs) -> dict[str, FileEntry]:
         """What each changed file declares now, by path; an empty entry for a deleted one."""
         entries: dict[str, FileEntry] = {}
-        unread: list[tuple[str, str]] = []
+        unread: list[FileChange] = []
         for change in changes:
             if change.blob is None:
                 entries[change.path] = NO_ENTRY
@@ -144,16 +146,17 @@ class FileReader:
             elif (change.path, change.blob) in self._cache:
                 entries[change.path] = self._cache[change.path, change.blob]
             else:
-                unread.append((change.path, change.blob))
-        contents = (data for _, data in blobs([blob for _, blob in unread]))
-        files = zip((path for path, _ in unread), contents, strict=True)
-        for (path, blob), entry in zip(unread, self.read_files(files, len(unread)), strict=True):
-            entries[path] = entry
-            self._add_to_cache(path, blob, entry)
+                unread.append(change)
+        contents = (data for _, data in blobs(change.blob for change in unread if change.blob is not None))
+        files = zip((change.path for change in unread), contents, strict=True)
+        for change, entry in zip(unread, self.read_files(files, len(unread)), strict=True):
+            entries[change.path] = entry
+            if len(unread) <= MAX_CACHED:  # of more, only the last ones would stay: of little use, and much memory
+                self._add_to_cache(change, entry)
         return entries
 
-    def _add_to_cache(self, path: str, blob: str, entry: FileEntry) -> None:
-        self._cache[path, blob] = entry
+    def _add_to_cache(self, change: FileChange, entry: FileEntry) -> None:
+        self._cache[change.path, str(change.blob)] = entry
         if len(self._cache) > MAX_CACHED:
             self._cache.popitem(last=False)
 
@@ -271,7 +274,8 @@ def read_in_parallel(
                     read, future = in_flight.popleft()
                     entries, seconds = future.result()
                     left += sum(len(data) for _, data in read) / MEGABYTE - seconds
-                    yield from zip_longest(read, entries)
+                    for file, entry in zip_longest(read, entries):
+                        yield file, unpack(file[0], entry)
         except BrokenExecutor as error:
             message = "a process that reads files was ended from outside"
             raise RetryLater(message, hint="see that there is a gigabyte of free memory") from error
@@ -298,7 +302,8 @@ def _start_worker(kinds: Kinds, known: frozenset[str], threshold: tuple[int, int
 
 def _read_chunk(files: list[File]) -> ReadChunk:
     began = time.thread_time()
-    entries = [entry for _, entry in _read_in_time(_Worker.read, files)]
+    share = Shared()
+    entries = [pack(entry, share) for _, entry in _read_in_time(_Worker.read, files)]
     return entries, time.thread_time() - began
 
 

@@ -242,8 +242,12 @@ def test_of_too_many_problems_each_file_keeps_one(monkeypatch: pytest.MonkeyPatc
 def test_many_files_are_read_in_parallel_in_time_and_not(monkeypatch: pytest.MonkeyPatch) -> None:
     """`slow`: starts worker processes."""
     files = [(f"{number}.yaml", configs.user(f"u{number}", risk=1.0).encode()) for number in range(450)]
+    files[7] = "wrong.yaml", configs.user("wrong", risk=1_000).encode()
+    files[9] = "refers.yaml", configs.signal("refers", users=["u1", "u2"]).encode()
     whole = read.FileReader(SHIPPED.kinds, FAULTS).read_files(files, len(files))
     monkeypatch.setattr(read, "PARALLEL_FROM", 1)
-    assert read.FileReader(SHIPPED.kinds, FAULTS).read_files(files, len(files)) == whole
+    in_parallel = read.FileReader(SHIPPED.kinds, FAULTS).read_files(files, len(files))
+    assert in_parallel == whole
+    assert repr(in_parallel) == repr(whole)
     monkeypatch.setattr(read, "CPU_SECONDS", -1.0)
     assert read.FileReader(SHIPPED.kinds, FAULTS).read_files(files, len(files)) == whole
