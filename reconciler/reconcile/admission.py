@@ -366,9 +366,12 @@ def propose_replacement(
     """
     before = {row.row_id: row for row in base.rows()}
     rows = tuple(commit.state.changed_rows().values())
-    left = dict(before)
-    changes = [change for row in rows if (change := change_between(left.pop(row.row_id, None), row)) is not None]
-    stamp = commit.version.commit.stamp
+    version, left = commit.version, dict(before)
+    if not before and version.creates == len(version.rows) == len(rows):  # this commit made all that is there
+        changes = [step.change for step in version.rows]
+    else:
+        changes = [change for row in rows if (change := change_between(left.pop(row.row_id, None), row)) is not None]
+    stamp = version.commit.stamp
     removal = Removal(stamp.commit, stamp.time, Prune.DELETE)
     changes += [
         change for row in left.values() if (change := change_between(row, replace(row, removed=removal))) is not None

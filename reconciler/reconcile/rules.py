@@ -268,9 +268,10 @@ class RuleReader:
         configured = self._with_layout(rules, settings) if settings else rules
         if configured.layout != rules.layout:
             return self._with_files(configured, commit)
-        schemas = _update_files(rules.schemas, changes, rules.layout, Role.SCHEMA)
-        policies = _update_files(rules.policies, changes, rules.layout, Role.POLICY)
-        measures = _update_files(rules.measures, changes, rules.layout, Role.MEASURE)
+        few = [change for change in changes if _may_be_rule(rules, change)]
+        schemas = _update_files(rules.schemas, few, rules.layout, Role.SCHEMA)
+        policies = _update_files(rules.policies, few, rules.layout, Role.POLICY)
+        measures = _update_files(rules.measures, few, rules.layout, Role.MEASURE)
         return replace(configured, schemas=schemas, policies=policies, measures=measures)
 
     def resource_changes(
@@ -371,6 +372,13 @@ def _ancestors(folder: str) -> Iterator[str]:
     while folder:
         yield folder
         folder = folder.rpartition("/")[0]
+
+
+def _may_be_rule(rules: Rules, change: FileChange) -> bool:
+    """Whether a file is none of resources, or was none: of a hundred thousand, that is asked once each."""
+    if rules.layout.role(change.path, change.type) is not Role.RESOURCES:
+        return True
+    return any(change.path in files for files in (rules.schemas, rules.policies, rules.measures))
 
 
 def _update_files(files: Files, changes: Iterable[FileChange], layout: Layout, role: Role) -> Files:

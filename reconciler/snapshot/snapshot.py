@@ -261,7 +261,7 @@ def advance_snapshot(
     prune mode and use it: what it removes meets the milder of its own and that before it.
     """
     update = tree.update_tree(snapshot.tree, kinds, entries)
-    pending = snapshot.pending | update.touched
+    pending = snapshot.pending | update.touched if snapshot.pending else update.touched
     found = find_tree_problems(update.tree)
     all_problems = tuple(sorted((*problems, *found))) if problems else found  # already in order: there may be thousands
     waiting = replace(snapshot, tree=update.tree, pending=pending)

@@ -154,9 +154,13 @@ def load_base_tree(base: Base, kinds: Kinds) -> Tree:
     def referrers_of(key: Key) -> Referrers:
         return HashTrieMap({Location(resource.path, resource.line): resource for resource in base.referrers_of(key)})
 
+    def entry_of(path: str) -> FileEntry:
+        resources = base.declared_in(path)
+        return FileEntry(resources=resources) if resources else NO_ENTRY
+
     return Tree(
         kinds=kinds,
-        files=Overlay(lambda path: FileEntry(resources=base.declared_in(path))),
+        files=Overlay(entry_of),
         names=Overlay(locations_of),
         ids=Overlay(resources_of),
         referrers=Overlay(referrers_of),
@@ -175,18 +179,18 @@ def update_tree(tree: Tree, kinds: Kinds, entries: Mapping[str, FileEntry]) -> T
 
     When `kinds` differs from the tree's, `entries` has to hold every file that declares one of the changed kinds.
     """
-    old = {path: tree.files[path] for path in entries}
+    old = {path: entry for path in entries if (entry := tree.files[path]) is not NO_ENTRY}
     updated = replace(tree, kinds=kinds)
     referrers, targets = tree.referrers.draft(), set[Key]()
     old_names, new_names = _group_names(old), _group_names(entries)
     old_ids, new_ids = _group_resources(old), _group_resources(entries)
     names, ids = dict[Key, tuple[Location, ...]](), dict[RowId, tuple[Resource, ...]]()
-    for key in old_names.keys() | new_names.keys():
+    for key in old_names | new_names:
         locations = _without(tree.names[key], old_names.get(key))
-        names[key] = _in_order((*locations, *new_names.get(key, ())))
-    for row_id in old_ids.keys() | new_ids.keys():
+        names[key] = _in_order(_join(locations, new_names.get(key, ())))
+    for row_id in old_ids | new_ids:
         resources = _without(tree.ids[row_id], old_ids.get(row_id), _location_of)
-        ids[row_id] = _in_order((*resources, *new_ids.get(row_id, ())), _location_of)
+        ids[row_id] = _in_order(_join(resources, new_ids.get(row_id, ())), _location_of)
     for resource in (resource for entry in old.values() for resource in entry.resources):
         for target in tree.targets(resource):
             targets.add(target)
@@ -211,38 +215,61 @@ def _in_order(values: tuple[T, ...], key: Callable[[T], Any] | None = None) -> t
     return values if len(values) <= 1 else tuple(in_order(values, key))
 
 
+def _join(values: tuple[T, ...], more: tuple[T, ...]) -> tuple[T, ...]:
+    """Both, without a copy where either is all there is: so it is for nearly every key of a large commit."""
+    return (*values, *more) if values and more else values or more
+
+
 def _without(
     values: tuple[T, ...], gone: Collection[T] | None, key: Callable[[T], Any] = lambda value: value
-) -> Iterable[T]:
+) -> tuple[T, ...]:
     """The values but for those that are gone, by a key."""
     if not gone:
         return values
     keys = {key(value) for value in gone}
-    return (value for value in values if key(value) not in keys)
+    return tuple(value for value in values if key(value) not in keys)
 
 
 def _location_of(resource: Resource) -> Location:
     return Location(resource.path, resource.line)
 
 
-def _group_names(entries: Mapping[str, FileEntry]) -> Mapping[Key, list[Location]]:
+def _group_names(entries: Mapping[str, FileEntry]) -> dict[Key, tuple[Location, ...]]:
     """Where the files declare each name."""
-    names: defaultdict[Key, list[Location]] = defaultdict(list)
+    return _group(_declared_names(entries))
+
+
+def _declared_names(entries: Mapping[str, FileEntry]) -> Iterator[tuple[Key, tuple[Location]]]:
     for path, entry in entries.items():
         for resource in entry.resources:
-            names[resource.key].append(_location_of(resource))
+            yield resource.key, (_location_of(resource),)
         for document in entry.identified:
-            names[document.key].append(Location(path, document.line))
-    return names
+            yield document.key, (Location(path, document.line),)
 
 
-def _group_resources(entries: Mapping[str, FileEntry]) -> Mapping[RowId, list[Resource]]:
+def _group_resources(entries: Mapping[str, FileEntry]) -> dict[RowId, tuple[Resource, ...]]:
     """What the files declare with each id."""
-    ids: defaultdict[RowId, list[Resource]] = defaultdict(list)
+    return _group(_declared_ids(entries))
+
+
+def _declared_ids(entries: Mapping[str, FileEntry]) -> Iterator[tuple[RowId, tuple[Resource]]]:
     for entry in entries.values():
-        for resource in entry.resources:
-            ids[resource.row_id].append(resource)
-    return ids
+        if len(entry.resources) == 1:  # nearly always, and then no other tuple of it is kept
+            yield entry.resources[0].row_id, entry.resources
+        else:
+            yield from ((resource.row_id, (resource,)) for resource in entry.resources)
+
+
+def _group(pairs: Iterable[tuple[K, tuple[T]]]) -> dict[K, tuple[T, ...]]:
+    """All values of each key. Hardly any key has two, so that no list is made for each."""
+    groups: dict[K, tuple[T, ...]] = {}
+    more: defaultdict[K, list[T]] = defaultdict(list)
+    for key, alone in pairs:
+        if groups.setdefault(key, alone) is not alone:
+            more[key].extend(alone)
+    for key, values in more.items():
+        groups[key] = (*groups[key], *values)
+    return groups
 
 
 def _update_candidates(

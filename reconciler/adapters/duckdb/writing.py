@@ -8,6 +8,7 @@ times what they do).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -74,13 +75,13 @@ def sort_by_kind(kinds: Kinds, rows: Iterable[Row]) -> dict[str, KindChanges]:
 
     Raises `BugError` for a row that comes twice, or that is declared but of none of these kinds.
     """
-    seen = set()
+    seen: defaultdict[str, set[str]] = defaultdict(set)
     sorted_rows = {kind.name: KindChanges() for kind in kinds}
     for row in rows:
-        name = row.resource.kind
-        if row.row_id in seen:
-            raise BugError(f"a step holds {name} {row.resource.id} twice")
-        seen.add(row.row_id)
+        name, row_id = row.resource.kind, row.resource.id
+        if row_id in seen[name]:
+            raise BugError(f"a step holds {name} {row_id} twice")
+        seen[name].add(row_id)
         if row.removed is not None:
             sorted_rows.setdefault(name, KindChanges()).removed.append(row)
         elif name in kinds.by_name:
