@@ -32,6 +32,7 @@ from reconciler.ledger.tables import (
 )
 from reconciler.model.problem import verdict_of
 from reconciler.model.rows import TableExport
+from reconciler.slices import slices
 from reconciler.tables.clickhouse import (
     EVENTS,
     EVENTS_TABLE,
@@ -57,6 +58,8 @@ if TYPE_CHECKING:
     from reconciler.model.rows import QueryLimits, QueryResult, RecordedEvent, VersionRow
     from reconciler.ports import Clock
 
+INSERTED_AT_ONCE = 20_000
+"""Rows of a kind in one insert: few large ones suit ClickHouse, and memory stays bounded."""
 LAST_CHANGE = build("""
 SELECT coalesce(max(seq), 0) FROM {database:Identifier}.version_states
 WHERE $OURS AND store = {store:UUID}
@@ -199,10 +202,13 @@ class SqlLedger(HistoryQueries, IntervalQueries, ABC):
         return {str(sha): bool(mainline) for sha, mainline in rows}
 
     def record(self, versions: Sequence[Version]) -> None:
-        """Record versions: one insert for each kind with rows among them, then one for the versions."""
-        for name, rows in self._rows_by_kind(versions).items():
-            kind = self._kinds[name]
-            self._connection.insert(history_table(kind), rows)
+        """Record versions: an insert for each kind with rows among them, or a few for many, then one for the versions.
+
+        Rows count once their version is there.
+        """
+        for kind in self._kinds_of(versions):
+            for rows in slices(self._rows_of(kind, versions), INSERTED_AT_ONCE):
+                self._connection.insert(history_table(kind), rows)
         now = self._clock.now()
         self._write([to_version_row(version, now) for version in versions], now)
 
@@ -307,16 +313,21 @@ class SqlLedger(HistoryQueries, IntervalQueries, ABC):
         """The parameters of the queries of those tables."""
         return {"database": self._connection.database, "store": self._store, **self._ours}
 
-    def _rows_by_kind(self, versions: Iterable[Version]) -> dict[str, list[tuple[object, ...]]]:
-        rows: dict[str, list[tuple[object, ...]]] = {}
+    def _kinds_of(self, versions: Iterable[Version]) -> list[Kind]:
+        """The kinds of the rows of versions."""
+        names = dict.fromkeys(change.row.resource.kind for version in versions for change in version.rows)
+        unknown = next((name for name in names if name not in self._kinds), None)
+        if unknown is not None:
+            raise BugError(f"the ledger was not prepared for kind {unknown}")
+        return [self._kinds[name] for name in names]
+
+    def _rows_of(self, kind: Kind, versions: Iterable[Version]) -> Iterator[tuple[object, ...]]:
+        """The rows of one kind, made one by one: those of a first commit would take a hundred megabytes."""
+        ours = tuple(self._ours.values())
         for version in versions:
             for change in version.rows:
-                kind = self._kinds.get(change.row.resource.kind)
-                if kind is None:
-                    raise BugError(f"the ledger was not prepared for kind {change.row.resource.kind}")
-                values = (*self._ours.values(), *row_values(kind, version, change))
-                rows.setdefault(kind.name, []).append(values)
-        return rows
+                if change.row.resource.kind == kind.name:
+                    yield (*ours, *row_values(kind, version, change))
 
     def _write(self, rows: Sequence[VersionRow], now: datetime) -> None:
         """Record versions that nobody has recorded yet, and what changed of the others."""

@@ -97,6 +97,15 @@ def test_a_version_reads_back_as_it_was(histories: Histories, ledger: Ledger) ->
     assert row.recorded_at < histories.clock.now()
 
 
+def test_many_rows_of_a_version_are_recorded_in_parts(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.ledger.ledger.INSERTED_AT_ONCE", 2)
+    widgets = [created(widget(f"w{number}", widget_id=uid(number)), 1) for number in range(5)]
+    ledger.record([version(1, *widgets[:3], created(gadget("g"), 1), *widgets[3:]), version(2)])
+    assert [row["name"] for row in state_at(ledger, WIDGET, 1)] == [f"w{number}" for number in range(5)]
+    assert [row["name"] for row in state_at(ledger, GADGET, 2)] == ["g"]
+    assert shas(ledger) == [sha(2), sha(1)]
+
+
 def test_recording_twice_leaves_one(histories: Histories, ledger: Ledger) -> None:
     versions = [version(1, created(widget("a"), 1)), version(2, updated(widget("a", pieces=4), 1, 2))]
     ledger.record(versions)
