@@ -44,6 +44,8 @@ ALLOCATION, OVER_ALLOCATION = "GIT_ALLOC_LIMIT", "attempting to allocate"
 BYTES_PER_PATH = 64
 """An entry in a tree object takes less. One in the array of a difference takes 8: git ends at eight times the paths."""
 LEAST_ALLOCATION = 4 << 20
+MUCH = 8 << 20
+"""Bytes of one stream after which its git is ended."""
 
 
 class _AllocationRefused(Exception):
@@ -189,15 +191,19 @@ class Plumbing:
 
     @contextlib.contextmanager
     def _lend(self, arguments: tuple[str, ...]) -> Iterator[Process]:
-        """A long-lived git for one stream. One that was left in the middle of an answer does not come back."""
+        """A long-lived git for one stream. One that was left in the middle of an answer does not come back.
+
+        Nor does one that answered with much: it keeps in memory what it unpacked.
+        """
         process = self._waiting(arguments) or self._open(arguments)
+        before = process.received
         try:
             yield process
         except BaseException:
             self._end(process)
             raise
         with self._guard:
-            if not self._closed:
+            if not self._closed and process.received - before < MUCH:
                 self._idle.setdefault(arguments, []).append(process)
                 return
         self._end(process)

@@ -145,11 +145,15 @@ class Process:
         assert self._popen.stdin is not None
         assert self._popen.stdout is not None
         self._stdin, self._stdout = self._popen.stdin, self._popen.stdout
+        self._unsent = False
         self._overdue: float | None = None
         self.waiting_since: float | None = None
+        self.received = 0
+        """Bytes that were read from it."""
 
     def send(self, request: bytes) -> None:
         """Pass on a request, at the latest when an answer is read; a git that has ended is noticed then."""
+        self._unsent = True
         self.waiting_since = time.monotonic()
         with contextlib.suppress(BrokenPipeError):
             self._stdin.write(request)
@@ -161,6 +165,7 @@ class Process:
         self.waiting_since = time.monotonic()
         line = self._stdout.readline(size)
         self.waiting_since = None
+        self.received += len(line)
         return line
 
     def read(self, size: int = -1) -> bytes:
@@ -169,10 +174,14 @@ class Process:
         self.waiting_since = time.monotonic()
         content = self._stdout.read(size)
         self.waiting_since = None
+        self.received += len(content)
         return content
 
     def _flush(self) -> None:
         """Requests go out together: a system call for each would take as long as reading the answers."""
+        if not self._unsent:
+            return
+        self._unsent = False
         self.waiting_since = time.monotonic()
         with contextlib.suppress(BrokenPipeError):
             self._stdin.flush()

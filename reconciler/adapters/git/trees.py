@@ -27,7 +27,7 @@ MAX_FLAWS = 100
 """Flaws of a commit's trees that are told."""
 MAX_KEPT = 64 << 20
 """Bytes of trees that are remembered, so that a commit costs what it changes."""
-CHUNK = 64
+CHUNK = 16
 """Entries between two places where a tree may be cut."""
 
 Folders: TypeAlias = "dict[bytes, str]"

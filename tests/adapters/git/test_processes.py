@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler.adapters.git import plumbing
 from reconciler.adapters.git.repository import GitSource, open_repository
 from reconciler.errors import BrokenTree, NeedsHuman, RetryLater
 
@@ -102,6 +103,21 @@ def test_an_idle_git_that_was_killed_is_replaced(repo: GitRepo, source: GitSourc
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     assert source.resolve("main") == head
     assert source.changes(None, head) == changes
+
+
+@linux
+def test_a_git_that_answered_with_much_is_ended(
+    repo: GitRepo, source: GitSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = fill(repo)
+    ids = [change.blob or "" for delta in source.history(head) for change in delta.changes]
+    idle = children()
+    assert len(list(source.blobs(ids))) == len(list(source.history(head))) == 300
+    assert children() == idle
+    monkeypatch.setattr(plumbing, "MUCH", 5_000)
+    assert len(list(source.blobs(ids))) == len(list(source.history(head))) == 300
+    assert len(children()) < len(idle)
+    assert len(list(source.blobs(ids[:5]))) == 5
 
 
 @linux
