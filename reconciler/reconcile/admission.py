@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import cached_property
+from itertools import count
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
@@ -25,7 +26,7 @@ from reconciler.tables.rows import with_types
 from reconciler.values import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from reconciler.model.change import Change, Key, Resource, Row, RowId
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 PRUNE, SCHEMA = "prune", "schema"
 """What the trailer of a commit's message may approve: what it removes, and what its schemas leave no place for."""
+_numbers = count(1)
 MAX_CACHED_POLICIES = 1_000
 MAX_LOOKUPS = 100
 """Resources of violations that are looked up one by one; for more, all rows are read."""
@@ -61,6 +63,10 @@ class CommitState(Struct, frozen=True):
     def identity(self) -> str:
         """The text by which a policy engine recognizes the rows."""
         return f"{self.commit} {self.digest}"
+
+    def numbered(self) -> CommitState:
+        """The state with a number as its digest: an engine may hold other rows of the same commit."""
+        return replace(self, digest=f"state {next(_numbers)}")
 
 
 class RowDelta(Struct, frozen=True):
@@ -98,7 +104,7 @@ class AdmissionRequest(Struct, frozen=True):
     """A step from one state (None: from nothing) to another, and what it changes.
 
     `count_before` says how many resources of a kind the old state declares. `approved` is what messages of its commits
-    approve. Without a `delta` any row may differ.
+    approve. Without a `delta`, `changed` are the rows of the new state that differ; None: any may.
     """
 
     old: CommitState | None
@@ -107,6 +113,7 @@ class AdmissionRequest(Struct, frozen=True):
     count_before: Callable[[str], int]
     approved: MessageApprovals = field(default_factory=MessageApprovals)
     delta: RowDelta | None = None
+    changed: Collection[Row] | None = None
 
     @property
     def between(self) -> Between | None:
@@ -114,8 +121,8 @@ class AdmissionRequest(Struct, frozen=True):
         if not self.new.digest:
             return None
         same_tables = self.old is None or not self.old.kinds.changed_from(self.new.kinds)
-        rows = self.delta.rows if self.delta and same_tables else None
-        return Between(self.old.identity if self.old else "", self.new.identity, rows)
+        changed = self.delta.rows if self.delta else self.changed
+        return Between(self.old.identity if self.old else "", self.new.identity, changed if same_tables else None)
 
 
 class AdmissionResult(Struct, frozen=True):

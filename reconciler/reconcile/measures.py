@@ -56,10 +56,8 @@ class Measurer(Struct, frozen=True):
     rules: RuleReader
     engine: PolicyEngine
 
-    def compare(
-        self, request: AdmissionRequest, rows: Sequence[Row] | None
-    ) -> tuple[tuple[Measurement, ...], tuple[Problem, ...]]:
-        """The figures before and after a step; `rows` of the new state differ, None: any may."""
+    def compare(self, request: AdmissionRequest) -> tuple[tuple[Measurement, ...], tuple[Problem, ...]]:
+        """The figures before and after a step. An engine that was asked about the step holds both states already."""
         old, new = request.old, request.new
         known, problems = read_measures(self.rules, new.rules)
         earlier = {measure.name: measure for measure in read_measures(self.rules, old.rules)[0].values()} if old else {}
@@ -70,10 +68,10 @@ class Measurer(Struct, frozen=True):
         if not asked:
             return (), problems
         same_tables = old is not None and not old.kinds.changed_from(new.kinds)
-        before, after = f"measured {next(_states)}", f"measured {next(_states)}"
+        step = request.between
+        before = old.identity if old and old.digest else f"measured {next(_states)}"
         live = LazyRows(old.rows) if old else ()
         verdicts_before = self._run(chosen, old.kinds, live, live, Between(before, before, ())) if old else ()
-        step = Between(before, after, rows) if same_tables and rows is not None else None
         verdicts = self._run(asked, new.kinds, live if same_tables else (), LazyRows(new.rows), step)
         faults = _faults((*verdicts_before, *verdicts))
         measured = [verdict for verdict in verdicts if verdict.policy in chosen] if request.changes else []

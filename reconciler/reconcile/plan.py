@@ -244,9 +244,8 @@ class Planner(Struct, frozen=True):
         fault = self.processor.known_fault(
             self.processor.name_step(None if proposal.replaces else base, proposal.commit)
         )
-        rows = None if request.delta is None else request.delta.rows
         tree = proposal.commit.state.snapshot.tree
-        review, found = self.reviewer.review_step(request, tree, rows, whole=part is None)
+        review, found = self.reviewer.review_step(request, tree, whole=part is None)
         problems = tuple(sorted({*problems, *found, *held, *([fault] if fault else ())}))
         before = sum(request.count_before(kind.name) for kind in (request.old or request.new).kinds)
         changes = changes_under(store.halts(), request.new.kinds, request.changes)
@@ -358,7 +357,7 @@ class Planner(Struct, frozen=True):
         changes = sort_changes(row.change for row in rows)
         request = _request_step(start.state, state, base, commit, changes)
         changed = [row.row for row in rows]
-        review, found = self.reviewer.review_step(request, state.snapshot.tree, changed, whole=whole and part is None)
+        review, found = self.reviewer.review_step(request, state.snapshot.tree, whole=whole and part is None)
         held = find_switched_on(halts, request, changed) if part is None else ()
         located = locate_problems(held, lambda paths: self.processor.rules.read_files(head, paths))
         problems = tuple(sorted(outcome.problems + found + located))
@@ -377,13 +376,15 @@ class Planner(Struct, frozen=True):
 def _request_step(
     before: TreeState, after: TreeState, base: str, head: Commit, changes: tuple[Change, ...]
 ) -> AdmissionRequest:
-    old = CommitState(base, before.rules, before.snapshot.kinds, before.rows)
-    new = CommitState(head.sha, after.rules, after.snapshot.kinds, after.rows)
+    old = CommitState(base, before.rules, before.snapshot.kinds, before.rows).numbered()
+    new = CommitState(head.sha, after.rules, after.snapshot.kinds, after.rows).numbered()
     declared = Counter[str]()
     if any(change.destructive for change in changes):
         declared.update(row.resource.kind for row in before.rows() if row.removed is None)
     approved = MessageApprovals().add(head, after.snapshot.kinds)
-    return AdmissionRequest(old, new, changes, lambda kind: declared[kind], approved)
+    was = before.changed_rows()
+    changed = [row for row_id, row in after.changed_rows().items() if was.get(row_id) is not row]
+    return AdmissionRequest(old, new, changes, lambda kind: declared[kind], approved, changed=changed)
 
 
 def _with_state(commit: ProcessedCommit, state: TreeState) -> ProcessedCommit:

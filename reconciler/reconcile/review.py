@@ -19,10 +19,9 @@ from reconciler.reconcile.rulechanges import compare_kinds, compare_policies, co
 from reconciler.values import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from reconciler.kinds.kind import Kinds
-    from reconciler.model.change import Row
     from reconciler.model.problem import Policy, Problem
     from reconciler.model.review import RuleChange
     from reconciler.plan import Plan
@@ -50,15 +49,15 @@ class Reviewer(Struct, frozen=True):
     open_engine: OpenEngine
 
     def review_step(
-        self, request: AdmissionRequest, tree: Tree, rows: Sequence[Row] | None, *, whole: bool = True
+        self, request: AdmissionRequest, tree: Tree, *, whole: bool = True
     ) -> tuple[Review, tuple[Problem, ...]]:
         """What a step means, and the problems of it. That judging fails over it is a problem of its commit.
 
-        `rows` of the new state differ, None: any may. Not `whole`: the tree is a part of the commit's.
+        Not `whole`: the tree is a part of the commit's.
         """
         commit = request.new.commit
         try:
-            return self._review(request, tree, rows, whole=whole)
+            return self._review(request, tree, whole=whole)
         except BaseException as error:  # noqa: BLE001  raised again unless the commit is at fault
             if not is_commit_fault(error):
                 raise_host_fault(commit, error)
@@ -66,14 +65,12 @@ class Reviewer(Struct, frozen=True):
             self.processor.faults.log_fault(commit, answer, error)
             return Review(), (cannot_judge(self.processor.rules.folder or ".", answer.fault),)
 
-    def _review(
-        self, request: AdmissionRequest, tree: Tree, rows: Sequence[Row] | None, *, whole: bool
-    ) -> tuple[Review, tuple[Problem, ...]]:
+    def _review(self, request: AdmissionRequest, tree: Tree, *, whole: bool) -> tuple[Review, tuple[Problem, ...]]:
         rules = self.processor.rules
         with self.open_engine() as engine:
             admission = AdmissionController(rules, lambda: nullcontext(engine))
             admitted = admission.review(request)
-            measurements, warnings = Measurer(rules, engine).compare(request, rows)
+            measurements, warnings = Measurer(rules, engine).compare(request)
         policies = _judges(admission, request)
         reach = find_reach(request.changes, tree, complete=whole)
         return Review(policies, measurements, reach=reach), (*admitted.problems, *warnings)

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 
 from reconciler.adapters.bundled import find_example_repository
 from reconciler.adapters.duckdb.store import open_store
+from reconciler.kinds.build import stored_kinds
 from reconciler.model.change import Key
 from reconciler.reconcile import keptbase
-from reconciler.reconcile.rules import stored_kinds
 from reconciler.snapshot.snapshot import LoadedBase
 from tests.reconcile.test_laws import Edit, build, histories, scratch
 from tests.support import configs

@@ -168,6 +168,18 @@ def test_figures_of_one_label_are_all_told(repo: GitRepo) -> None:
     assert [(one.before, one.after) for one in told] == [(0.5, 0.7), (1.0, 1.0)]
 
 
+def test_a_file_that_moves_is_where_it_is_now(repo: GitRepo) -> None:
+    moved = "FROM desired.user_config WHERE path LIKE 'moved/%'"
+    rules = {MEASURE: f"SELECT count(*) AS value {moved}", "policies/moved.sql": f"SELECT name AS message {moved}"}
+    base = repo.commit(rules)
+    head = repo.commit(
+        {"ann.yaml": None, "moved/ann.yaml": TREE["ann.yaml"], "bob.yaml": configs.user("bob", risk=0.7)}
+    )
+    plan = World(repo.path).between(base, head)
+    assert [(one.before, one.after) for one in plan.review.measurements] == [(0, 1)]
+    assert [(one.code, one.message) for one in plan.problems] == [("policy/moved", "ann")]
+
+
 def problem(pointer: str, line: int, *, bounds: Bounds, column: int = 1) -> Problem:
     return Problem("a.yaml", line, column, "policy/x", pointer, "wrong", bounds=bounds)
 

@@ -24,6 +24,7 @@ from reconciler.adapters.sandbox.database import Database
 from reconciler.adapters.sandbox.deadline import deadline
 from reconciler.adapters.sandbox.plans import READ_ONLY
 from reconciler.adapters.sandbox.protocol import (
+    POLICY_SECONDS,
     Advance,
     Answer,
     Batch,
@@ -58,8 +59,13 @@ if sys.platform == "win32":
     def close_doors() -> None:
         """Nothing: DuckDB's own fences have to do."""
 
+    def _is_asked() -> bool:
+        """Always, as far as can be told."""
+        return True
+
 else:
     import resource
+    import select
 
     def limit_memory() -> None:
         """No more memory than `MAX_QUERY_BYTES`, and no core file of what did not get it."""
@@ -78,6 +84,10 @@ else:
         os.close(lowest)
         _lower(resource.RLIMIT_NOFILE, lowest)
         _lower(resource.RLIMIT_FSIZE, 0)
+
+    def _is_asked() -> bool:
+        """Whether there is a request, or will be none any more."""
+        return bool(select.select([sys.stdin], [], [], 0)[0])
 
     def _lower(what: int, to: int) -> None:
         _, hard = resource.getrlimit(what)
@@ -193,7 +203,7 @@ def main() -> None:
     planner.warm_up()
     warm_up(database.connection)
     close_doors()
-    for request in _requests():
+    for request in _requests(judge):
         for answer in _answers(database, judge, request):
             answers.write(json.dumps(answer).encode() + b"\n")
             answers.flush()
@@ -218,12 +228,21 @@ def _answers(database: Database, judge: PolicyRunner, request: Request) -> Itera
         yield database.load(request) if isinstance(request, Load) else database.advance(request)
 
 
-def _requests() -> Iterator[Request]:
+def _requests(judge: PolicyRunner) -> Iterator[Request]:
     while True:
+        while not _is_asked() and _looked_ahead(judge):
+            pass
         try:
             yield pickle.load(sys.stdin.buffer)  # noqa: S301  our own process is at the other end
         except EOFError:
             return
+
+
+def _looked_ahead(judge: PolicyRunner) -> bool:
+    limit_cpu(POLICY_SECONDS * CPU_FACTOR)
+    looked = judge.look_ahead(POLICY_SECONDS)
+    limit_cpu(None)
+    return looked
 
 
 if __name__ == "__main__":

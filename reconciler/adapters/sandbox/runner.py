@@ -37,6 +37,8 @@ MAX_REMEMBERED = 1_000
 """Texts of which something is remembered."""
 MAX_ROWS_REMEMBERED = 100
 """Rows of a verdict that is worth the memory."""
+RUNS_BEFORE_LOOK = 2
+"""How often a policy is run before it is looked up what it reads, which takes longer: no plan asks so often."""
 NULL_MESSAGE = "NULL joined to a text with || makes it NULL: use concat(…), or coalesce(…, '-')"
 
 
@@ -49,10 +51,11 @@ class Prepared(Struct, frozen=True):
 
 
 class KnownVerdict(Struct, frozen=True):
-    """A verdict, and the moment of the tables that it was given on."""
+    """A verdict, the moment of the tables that it was given on, and how many there were of this policy."""
 
     answer: Answer
     moment: int
+    times: int
 
 
 class PolicyRunner:
@@ -74,9 +77,11 @@ class PolicyRunner:
     def answer(self, sql: str, seconds: float, columns: tuple[str, ...] = VIOLATIONS) -> Answer:
         """The rows of a policy or measure, or why there are none. It may take so many seconds of CPU time."""
         asked = (sql, columns)
+        before = self._given.get(asked)
         answer = self._again(asked, seconds) or self._run(asked, seconds)
         if "rows" in answer and len(answer["rows"]) <= MAX_ROWS_REMEMBERED:
-            _keep(self._given, asked, KnownVerdict(answer, self._database.changes.now))
+            now, times = self._database.changes.now, before.times if before else 0
+            _keep(self._given, asked, KnownVerdict(answer, now, times + 1))
         return answer
 
     def _again(self, asked: Asked, seconds: float) -> Answer | None:
@@ -84,17 +89,27 @@ class PolicyRunner:
         given, prepared = self._given.get(asked), self._prepared.get(asked)
         if given is None or not isinstance(prepared, Prepared) or self._database.changes.everything_since(given.moment):
             return None
-        known = asked in self._reads
-        reads = self._reads[asked] if known else _keep(self._reads, asked, self._read(prepared.text, seconds))
+        if asked not in self._reads and given.times < RUNS_BEFORE_LOOK:
+            return None
+        reads = self._reads[asked] if asked in self._reads else self._look(asked, prepared, seconds)
         if reads is None or self._database.changes.since(given.moment, reads):
             return None
         return given.answer
 
-    def _read(self, text: str, seconds: float) -> Reads | None:
+    def look_ahead(self, seconds: float) -> bool:
+        """Look what one policy reads that will be asked again; False when all is known."""
+        for asked, given in self._given.items():
+            prepared = self._prepared.get(asked)
+            if given.times >= RUNS_BEFORE_LOOK and asked not in self._reads and isinstance(prepared, Prepared):
+                self._look(asked, prepared, seconds)
+                return True
+        return False
+
+    def _look(self, asked: Asked, prepared: Prepared, seconds: float) -> Reads | None:
         if not self._reads:
             self._planner.learn(self._database.statements, self._database.pairs)
         with deadline(self._planner.connection, seconds, time.process_time):
-            return self._planner.reads(text)
+            return _keep(self._reads, asked, self._planner.reads(prepared.text))
 
     def _run(self, asked: Asked, seconds: float) -> Answer:
         if asked in self._prepared:

@@ -172,8 +172,27 @@ def test_what_reads_nothing_that_changed_is_not_run_again(monkeypatch: pytest.Mo
         database.advance(engine.build_advance(names, KINDS, step, settled=True))
         rows.append([judge.answer(sql, 15)["rows"] for sql in (weight, pieces)])
         ran.append("|")
-    assert "".join({weight: "w", pieces: "p"}.get(one, one) for one in ran) == "wp|||p||"
+    assert "".join({weight: "w", pieces: "p"}.get(one, one) for one in ran) == "wp|wp||p||"  # then it is looked up
     assert [[len(found) for found in one] for one in rows] == [[1, 2], [1, 2], [1, 2], [1, 1], [1, 1]]
+
+
+def test_what_policies_read_is_looked_up_while_nobody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    database, looked = Database(), []
+    judge = PolicyRunner(database, Planner())
+    names = frozenset({"Widget"})
+    database.load(engine.build_load(names, KINDS, [ONE, TWO]))
+    monkeypatch.setattr(Planner, "reads", lambda self, query: looked.append(query) or {})
+    for step in ((TWO_LATER,), (TWO,)):
+        assert not judge.look_ahead(15)
+        database.advance(engine.build_advance(names, KINDS, step, settled=True))
+        assert "rows" in judge.answer(BOTH.sql, 15)
+    assert not looked
+    assert judge.look_ahead(15)
+    assert not judge.look_ahead(15)
+    assert len(looked) == 1
+    database.advance(engine.build_advance(names, KINDS, (TWO_LATER,), settled=True))
+    assert "rows" in judge.answer(BOTH.sql, 15)
+    assert len(looked) == 1
 
 
 PARENT = """
