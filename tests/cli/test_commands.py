@@ -219,7 +219,7 @@ def test_the_tour_runs_and_touches_no_other_repository(
 def test_the_tour_shows_the_history_without_the_embedded_engine(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reconciler.wiring.local.has_embedded_history", lambda: False)
+    monkeypatch.setattr("reconciler.wiring.reading.has_embedded_history", lambda: False)
     assert run(["demo"]) == 0
     out, _ = capsys.readouterr()
     assert "$ reconciler log" in out

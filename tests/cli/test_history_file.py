@@ -21,7 +21,7 @@ def _ask(host: Host, *command: str, code: int = 0) -> Any:
 
 @pytest.mark.slow
 def test_every_question_is_answered_without_the_embedded_engine(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reconciler.wiring.local.has_embedded_history", lambda: False)
+    monkeypatch.setattr("reconciler.wiring.reading.has_embedded_history", lambda: False)
     assert host.run("log").code == 0
     assert not (host.state / "history.duckdb").exists()
     first = host.repo.git("rev-parse", "HEAD")

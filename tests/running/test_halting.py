@@ -19,7 +19,7 @@ from reconciler.adapters.redis.cache import ViewReader
 from reconciler.adapters.redis.connection import connect
 from reconciler.errors import RetryLater
 from reconciler.kinds.build import stored_kinds
-from reconciler.wiring import host as wiring_host
+from reconciler.wiring import silent
 from tests.running.hosts import DESK, Host
 from tests.support.daemons import until
 from tests.support.valkey import server
@@ -133,7 +133,7 @@ def test_a_stopped_daemon_is_waited_for_by_nobody(tmp_path: Path) -> None:
 
 
 def test_a_daemon_that_hangs_is_not_waited_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wiring_host, "SILENCE", 0.2)
+    monkeypatch.setattr(silent, "SILENCE", 0.2)
     host = Host.create(tmp_path, REDIS_URL="none")
     assert host.run("sync").code == 0
     with hanging() as port, announce(host.state, f"127.0.0.1:{port}", "token"):

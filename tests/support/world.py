@@ -62,7 +62,7 @@ def engine() -> AbstractContextManager[PolicyEngine]:
 def one_engine() -> Iterator[None]:
     """All commands judge with it."""
     with ExitStack() as patched:
-        for module in ("local", "policies"):
+        for module in ("comparing", "local", "planning", "policies"):
             patched.enter_context(patch(f"reconciler.wiring.{module}.policy_engine", engine))
         patched.enter_context(patch("reconciler.wiring.policies.early_policy_engine", lambda _: nullcontext(engine)))
         yield
