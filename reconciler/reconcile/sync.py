@@ -121,8 +121,11 @@ class Reconciler(Struct, frozen=True):
         approval: CommitApproval | None = None,
         *,
         rejudge: bool = False,
+        on_applied: Callable[[AppliedStep | None], object] = lambda step: None,
     ) -> SyncResult:
         """Bring store and ledger to the branch's head; with `rejudge`, judge all commits of its history again.
+
+        `on_applied` is told of the step, if there is one, once the store has it: the ledger may still be busy.
 
         An invalid head changes only what valid commits before it declare; a commit that a guard or policy refuses
         changes nothing, unless it is approved. When the ledger fails, the rows go live all the same and the result
@@ -137,6 +140,7 @@ class Reconciler(Struct, frozen=True):
         if head is None:
             if self.store.applied() is not None:
                 raise gone(self.branch)
+            on_applied(None)
             return SyncResult(None, None, self.store.last_attempt(), Plan(None, "", ()), None)
         walk = self.history_walk
         walk.check_folder(head, self.branch)
@@ -145,6 +149,7 @@ class Reconciler(Struct, frozen=True):
         with self._knowing_faults(), self._recorder(start, head, parents, rewritten, rejudge=rejudge) as recorder:
             mainline = self._walk(start, head, parents, recorder, progress)
             plan, step = self._apply(start, head, mainline, approval)
+            on_applied(step)
         history = recorder.result if recorder else None
         if history is not None and history.error is None and (history.behind or rewritten):
             history = self._backfill(head, history.versions, progress)

@@ -71,10 +71,12 @@ class LocalControl:
             suspension = None if force else current_suspension(reconciler.store)
             if suspension is not None:
                 raise suspension_error(suspension)
-            result = reconciler.sync(self._host.progress, approval, rejudge=rejudge)
-            told = (*warnings, *publish(result.applied_step))
+            told = list(warnings)
+            result = reconciler.sync(
+                self._host.progress, approval, rejudge=rejudge, on_applied=lambda step: told.extend(publish(step))
+            )
             if result.history is not None and result.history.error is None:
-                told = (*told, *self._host.upload(reconciler.store, reconciler.open_ledger))
+                told += self._host.upload(reconciler.store, reconciler.open_ledger)
             return _done(build_sync(result, reconciler.kinds(), warnings=told))
 
     def heal(self, by: str) -> Future[answers.Drift]:
