@@ -159,19 +159,20 @@ _QUOTES = frozenset("'\"")
 
 
 class Builder:
-    """Builds the documents of one file. `problems` collects what is wrong in all of them.
+    """Builds the documents of one file of so many bytes. `problems` collects what is wrong in all of them.
 
     `may_alias` says that the file could hold aliases, whose expansion then has to be weighed before it is built.
     `spans_lines` tells of a text in quotes or a flow collection over several lines below a block collection. `pairs` is
     what stands for the surrogates of the text that is read, see `swap_pairs`.
     """
 
-    def __init__(self, path: str, *, may_alias: bool) -> None:
+    def __init__(self, path: str, size: int, *, may_alias: bool) -> None:
         self.problems: list[Problem] = []
         self.spans_lines = False
         self.pairs: int | None = None
         self._path = path
         self._may_alias = may_alias
+        self._size = None if may_alias else size + 1  # `?` is a mapping, and nothing as the value of nothing
         self._weight = 0
         self._open: set[int] = set()
         self._ambiguous: dict[str, str] = {}
@@ -189,7 +190,7 @@ class Builder:
         value = self._value(root, "", None)
         if isinstance(root, CollectionNode) and root.flow_style:  # its lines may begin in any column
             self.spans_lines = spans_lines
-        return Document(value, Marks(root), self._ambiguous)
+        return Document(value, Marks(root), self._ambiguous, self._size)
 
     def _value(self, node: Node, parent: str, token: str | None) -> Value:
         """A value. Its pointer comes in two parts, because most scalars never need it joined."""

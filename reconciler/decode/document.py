@@ -169,7 +169,7 @@ def decode(path: str, data: bytes) -> Decoded:
 def _late(data: bytes, number: int, found: Plain) -> Document:
     """A document whose places are worked out when somebody asks."""
     parsed = partial(_parse_marks, data, number)
-    return Document(found.value, LateMarks(Mark(found.line, 1), parsed))
+    return Document(found.value, LateMarks(Mark(found.line, 1), parsed), size=len(data))
 
 
 def _parse_marks(data: bytes, number: int) -> Marks:
@@ -180,7 +180,7 @@ def _parse_marks(data: bytes, number: int) -> Marks:
 
 def parse(path: str, data: bytes) -> Decoded:
     """The same for any text that `refuse_text` lets pass, by libyaml."""
-    builder = Builder(path, may_alias=b"*" in data)
+    builder = Builder(path, len(data), may_alias=b"*" in data)
     documents: list[Document] = []
     broken: list[Problem] = []
     try:

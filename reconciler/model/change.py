@@ -36,12 +36,14 @@ class Document(Struct, frozen=True):
 
     `marks` maps a JSON Pointer to the place of the value there; a pointer followed by `#` is the place of the key
     itself. `ambiguous` maps the pointer of a scalar that YAML 1.1 and 1.2 read differently to its text; the value
-    in its place is that text, or the number where JSON has it too (`1e3`).
+    in its place is that text, or the number where JSON has it too (`1e3`). It has at most `size` values, and as many
+    characters; None where that is not known.
     """
 
     value: Value
     marks: Mapping[str, Mark]
     ambiguous: Mapping[str, str] = field(default_factory=dict)
+    size: int | None = None
 
 
 class Decoded(Struct, frozen=True):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from jsonschema_rs import Draft202012Validator
 
+    from reconciler.model.change import Document
+
 MAX_COMPARISONS = 10_000_000
 """Values of a document times what one value may be compared with."""
 
@@ -35,7 +37,8 @@ CHEAP_OVERLAP, CHEAP_PATTERN = 100, 4 * 1024
 class Judge(Struct, frozen=True):
     """A compiled schema, what one value may be compared with, and the size of its largest pattern and of all.
 
-    `reach` is how many values may be inside each other for that to be true.
+    `reach` is how many values may be inside each other for that to be true. A document of at most `harmless` values and
+    characters is not costly.
     """
 
     validator: Draft202012Validator
@@ -43,25 +46,28 @@ class Judge(Struct, frozen=True):
     pattern_size: int
     patterns_size: int
     reach: int
+    harmless: float
 
-    def is_too_costly(self, document: Any) -> bool:
+    def is_too_costly(self, document: Document) -> bool:
         """Whether a document could take more than about a second."""
-        if self.reach < MAX_DATA_DEPTH and _is_deeper(document, self.reach):
+        if self.reach < MAX_DATA_DEPTH and _is_deeper(document.value, self.reach):
             return True
         return self._weigh(document) > 1
 
-    def is_costly(self, document: Any) -> bool:
+    def is_costly(self, document: Document) -> bool:
         """Whether a document could hold the interpreter for longer than other threads should wait."""
         return self._weigh(document) > COSTLY
 
-    def _weigh(self, document: Any) -> float:
-        """What judging a document may cost, as a part of what is allowed.
+    def _weigh(self, document: Document) -> float:
+        """What judging a document may cost, as a part of what is allowed; 0 for nearly all, which are not measured.
 
         One text is seldom compared with all patterns, and never counts as too much for that alone.
         """
+        if document.size is not None and document.size <= self.harmless:
+            return 0.0
         if self.overlap <= CHEAP_OVERLAP and self.patterns_size <= CHEAP_PATTERN:
             return 0.0
-        values, characters = _measure(document)
+        values, characters = _measure(document.value)
         by_all = min(characters * self.patterns_size / MAX_STEPS * COSTLY, 1.0)
         return max(values * self.overlap / MAX_COMPARISONS, characters * self.pattern_size / MAX_STEPS, by_all)
 
@@ -74,7 +80,9 @@ def make_judge(schema: Mapping[str, Any]) -> Judge:
     patterns.update(pattern for part in parts for pattern in part.get("patternProperties", ()))
     extent = measure_schema(schema)
     sizes = [measure_pattern(pattern) for pattern in patterns]
-    return Judge(validator, extent.overlap, max(sizes, default=0), sum(sizes), extent.reach)
+    largest, total = max(sizes, default=0), sum(sizes)
+    harmless = min(COSTLY * MAX_COMPARISONS / max(extent.overlap, 1), COSTLY * MAX_STEPS / max(total, 1))
+    return Judge(validator, extent.overlap, largest, total, extent.reach, harmless)
 
 
 def _is_deeper(document: Any, depth: int) -> bool:

@@ -64,7 +64,10 @@ _POSSIBLE = re.compile(rb"change[-_ ]?me|(?:replace|fill)[-_ ]me|todo|fixme|tbd|
 def may_hold_placeholder(text: bytes) -> bool:
     """Whether a file is worth looking at; nearly none is."""
     small = text.lower()
-    return any(word in small for word in _WORDS) and _POSSIBLE.search(small) is not None
+    for word in _WORDS:  # a generator takes twice as long
+        if word in small:
+            return _POSSIBLE.search(small) is not None
+    return False
 
 
 def is_placeholder(text: str, *, is_free: bool = False) -> bool:

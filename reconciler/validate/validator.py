@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from reconciler.canonical import Value
-    from reconciler.kinds.kind import Column
     from reconciler.model.change import Decoded, Document
 
 
@@ -56,16 +55,24 @@ def find_unfit_integers(kind: Kind, value: Any) -> Iterator[Finding]:
     spec = value.get("spec") if isinstance(value, dict) else None
     if not isinstance(spec, dict):
         return
-    for column in kind.columns:
-        integer = spec.get(column.name)
-        if column.type is SqlType.INTEGER and integer is not None:
-            yield from _check_integer(column.name, integer)
+    for name in _find_integers(kind):
+        integer = spec.get(name)
+        if integer is not None:
+            yield from _check_integer(name, integer)
+
+
+@lru_cache(maxsize=64)
+def _find_integers(kind: Kind) -> tuple[str, ...]:
+    return tuple(column.name for column in kind.columns if column.type is SqlType.INTEGER)
 
 
 def build_resource(kind: Kind, name: str, value: Any, path: str, line: int) -> Resource:
     """The resource that a valid document declares."""
-    metadata = value["metadata"]
-    values = {column.name: _normalize_value(column, value["spec"].get(column.name)) for column in kind.columns}
+    metadata, spec = value["metadata"], value["spec"]
+    values: dict[str, Value] = {}
+    for field, convert in _list_fields(kind):
+        written = spec.get(field)
+        values[field] = written if convert is None or written is None else convert(written)
     row_id = values[kind.key] = str(values[kind.key] or canonical.derived_id(kind.name, name))
     labels, annotations = metadata.get("labels", {}), metadata.get("annotations", {})
     refs = _normalize_references(kind, metadata.get("refs", {}))
@@ -89,9 +96,10 @@ _CANONICAL: Mapping[SqlType, Callable[[Any], Value]] = {
 }
 
 
-def _normalize_value(column: Column, value: Value) -> Value:
-    convert = _CANONICAL.get(column.type)
-    return value if value is None or convert is None else convert(value)
+@lru_cache(maxsize=64)
+def _list_fields(kind: Kind) -> tuple[tuple[str, Callable[[Any], Value] | None], ...]:
+    """The fields of a kind's columns, each with what makes its values canonical, if anything does."""
+    return tuple((column.name, _CANONICAL.get(column.type)) for column in kind.columns)
 
 
 def _normalize_references(kind: Kind, written: dict[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -178,12 +186,24 @@ def is_secret_name(key: str) -> bool:
     return any("".join(words[-count:]) in _SECRETS for count in (1, 2) if words)
 
 
+MANY_KEYS = 32
+"""Keys of a mapping that are more than those of any resource."""
+
+
+@lru_cache(maxsize=512)
+def _has_secret_name(keys: tuple[str, ...]) -> bool:
+    """Whether one of some keys names a secret: the mappings of a repository have few sets of keys."""
+    return any(map(is_secret_name, keys))
+
+
 def _is_plain(value: Any) -> bool:
     """Whether nothing is odd. A loop, because every document of a repository passes through it."""
     pending = [value]
     for item in pending:
+        if isinstance(item, str):
+            continue
         if isinstance(item, dict):
-            if any(map(is_secret_name, item)):
+            if _has_secret_name(tuple(item)) if len(item) <= MANY_KEYS else any(map(is_secret_name, item)):
                 return False
             pending.extend(item.values())
         elif isinstance(item, list):
@@ -307,28 +327,30 @@ class Validator:
     def _is_costly(self, document: Document) -> bool:
         kind = read_envelope(document.value, self.kinds).kind
         try:
-            return kind is not None and self._judge(kind).is_costly(document.value)
+            return kind is not None and self._judge(kind).is_costly(document)
         except ValueError:  # a schema that this version cannot judge by: `check` tells
             return False
 
     def findings(self, kind: Kind | None, document: Document) -> list[Finding]:
         """What is wrong inside a document; `kind` is None when it is not known."""
-        odd, left = take_fitting(find_odd_values(document.value), MAX_TOLD)
+        findings, left = take_fitting(find_odd_values(document.value), MAX_TOLD)
         if left < 0:  # other messages may quote a secret that was not found any more
-            return odd
-        findings = [*odd, *find_ambiguous_scalars(document.ambiguous, kind)]
+            return findings
+        if document.ambiguous:
+            findings += find_ambiguous_scalars(document.ambiguous, kind)
         if kind is not None and not any(finding.code == "not-finite" for finding in findings):
-            findings += self._violations(kind, document.value)
+            findings += self._violations(kind, document)
             findings += find_unfit_integers(kind, document.value)
         return findings
 
-    def _violations(self, kind: Kind, value: Any) -> list[Finding]:
+    def _violations(self, kind: Kind, document: Document) -> list[Finding]:
+        value = document.value
         try:
             judge = self._judge(kind)
         except ValueError:  # it came from a store, and the version that took it knew other patterns
             message = f"the schema of {kind.name} is none that this version can judge by"
             return [Finding("/kind", "bad-schema", message, "mend it: validate says what is wrong with it")]
-        if judge.is_too_costly(value):
+        if judge.is_too_costly(document):
             message = f"this document is too large, or nested too deep, for what the schema of {kind.name} compares"
             return [Finding("", "bad-format", message, "spread it over several documents, or ask less in the schema")]
         if judge.validator.is_valid(value):

@@ -68,8 +68,19 @@ def test_decoding_never_raises_on_arbitrary_bytes(data: bytes) -> None:
     assert decoded.problems == tuple(sorted(decoded.problems))
     for document in decoded.documents:
         assert document.value is not None
+        assert document.size is None or max(measure(document.value)) <= document.size
         assert len(dict(document.marks)) == len(document.marks)
         assert all(pointer in document.marks for pointer in document.ambiguous)
+
+
+def measure(value: object) -> tuple[int, int]:
+    """How many values and characters there are in a value."""
+    if isinstance(value, dict):
+        parts = [measure(part) for part in value.values()]
+        return 1 + sum(values for values, _ in parts), sum(map(len, value)) + sum(letters for _, letters in parts)
+    parts = [measure(part) for part in value] if isinstance(value, list) else []
+    own = len(value) if isinstance(value, str) else 0
+    return 1 + sum(values for values, _ in parts), own + sum(letters for _, letters in parts)
 
 
 @given(WRITTEN, st.sampled_from([True, False, None]), st.sampled_from(["\n", "\r\n"]), st.booleans())
