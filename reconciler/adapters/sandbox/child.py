@@ -199,14 +199,14 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever else prints must not look like an answer
     database, planner = Database(), Planner()
-    judge = PolicyRunner(database, planner)
+    judge = PolicyRunner(database, planner, answers.flush)
     planner.warm_up()
     warm_up(database.connection)
     close_doors()
     for request in _requests(judge):
         for answer in _answers(database, judge, request):
             answers.write(json.dumps(answer).encode() + b"\n")
-            answers.flush()
+        answers.flush()
 
 
 def _answers(database: Database, judge: PolicyRunner, request: Request) -> Iterator[Answer | QueryAnswer]:

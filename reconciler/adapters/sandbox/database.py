@@ -36,6 +36,9 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 MAX_LISTED_IDS = 100
 """Ids up to which it is quicker to write them into a condition than to join them."""
 
+FEW_ROWS = 3
+"""Rows up to which it is quicker to insert them one by one than through an appender."""
+
 
 class Database:
     """Its tables are made once, and emptied for the next rows: tests of policies ask by the dozen.
@@ -53,6 +56,7 @@ class Database:
         self.statements: tuple[str, ...] = ()
         self.pairs: Mapping[str, TablePair] = {}
         self._filled: set[str] = set()
+        self._statements: dict[str, duckdb.Statement] = {}
         self._done: dict[str, _Done] | None = {}
 
     def load(self, request: Load) -> Answer:
@@ -98,6 +102,11 @@ class Database:
             return
         table = qualify(schema, pair.table)
         self._filled.add(table)
+        if len(rows) <= FEW_ROWS:
+            insert = self._parsed(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})")
+            for row in rows:
+                self.plain.execute(insert, row)
+            return
         with self.connection.appender(table) as appender:
             appender.append_rows(rows)
 
@@ -132,8 +141,7 @@ class Database:
         """Change rows of a desired table."""
         pair = self.pairs[name]
         source = f"SELECT {quote_list(pair.columns)} FROM {qualify(DESIRED, pair.table)}"
-        where, values = _among(pair, touched.ids)
-        before = self.connection.execute(f"{source} {where}", values).fetchall()
+        before = self._execute_among(source, pair, touched.ids).fetchall()
         self._delete(DESIRED, pair, touched.ids)
         self._append(DESIRED, pair, touched.rows)
         columns = differing(pair.columns, pair.columns.index(pair.key), before, touched.rows)
@@ -141,8 +149,20 @@ class Database:
         return _Done(ChangedRows(touched.ids, before), touched, columns)
 
     def _delete(self, schema: str, pair: TablePair, ids: tuple[str, ...]) -> None:
+        self._execute_among(f"DELETE FROM {qualify(schema, pair.table)}", pair, ids)
+
+    def _execute_among(self, text: str, pair: TablePair, ids: tuple[str, ...]) -> duckdb.DuckDBPyConnection:
+        """Execute something for the rows with some ids."""
         where, values = _among(pair, ids)
-        self.connection.execute(f"DELETE FROM {qualify(schema, pair.table)} {where}", values)
+        if len(ids) <= FEW_ROWS:
+            return self.plain.execute(self._parsed(f"{text} {where}"), values)
+        return self.connection.execute(f"{text} {where}", values)
+
+    def _parsed(self, text: str) -> duckdb.Statement:
+        """A statement about few rows: parsing and optimising it would take longer than executing it."""
+        if text not in self._statements:
+            (self._statements[text],) = self.plain.extract_statements(text)
+        return self._statements[text]
 
 
 class _Done(Struct, frozen=True):

@@ -65,7 +65,9 @@ class PolicyRunner:
     would say the same.
     """
 
-    def __init__(self, database: Database, planner: Planner) -> None:
+    def __init__(self, database: Database, planner: Planner, flush: Callable[[], None] = lambda: None) -> None:
+        """`flush` sends off the answers so far: the process may not survive the next query."""
+        self._flush = flush
         self._database = database
         self._planner = planner
         self._plans = KeptPlans(database.plain)
@@ -106,12 +108,14 @@ class PolicyRunner:
         return False
 
     def _look(self, asked: Asked, prepared: Prepared, seconds: float) -> Reads | None:
+        self._flush()
         if not self._reads:
             self._planner.learn(self._database.statements, self._database.pairs)
         with deadline(self._planner.connection, seconds, time.process_time):
             return _keep(self._reads, asked, self._planner.reads(prepared.text))
 
     def _run(self, asked: Asked, seconds: float) -> Answer:
+        self._flush()
         if asked in self._prepared:
             prepared = self._prepared[asked]
         else:
