@@ -25,7 +25,7 @@ PAUSE = 0.02
 
 
 class _Notices:
-    """When each commit was noticed to be the branch's, by a thread that waits as the daemon does."""
+    """When each commit was noticed to be the branch's, as the daemon notices it."""
 
     def __init__(self, repo: GitRepo) -> None:
         self._git_dir, self._branch = repo.path / ".git", repo.branch
@@ -34,6 +34,7 @@ class _Notices:
         self._ready = threading.Event()
         self._ending = False
         self._thread = threading.Thread(target=self._watch)
+        self._last = ""
 
     def __enter__(self) -> _Notices:
         self._thread.start()
@@ -53,18 +54,20 @@ class _Notices:
             return self._moments.pop(commit)
 
     def _watch(self) -> None:
-        place = self._git_dir / "refs" / "heads" / self._branch
-        last = ""
-        with RefWatch(self._git_dir, self._git_dir, self._branch) as self._refs:
+        with RefWatch(self._git_dir, self._git_dir, self._branch, hint=self._look) as self._refs:
             self._ready.set()
             while not self._ending:
                 self._refs.wait(PATIENCE)
-                moment, commit = time.perf_counter(), place.read_text(encoding="ascii").strip()
-                if commit != last:
-                    with self._came:
-                        self._moments[commit] = moment
-                        self._came.notify()
-                last = commit
+                self._look()
+
+    def _look(self) -> None:
+        moment = time.perf_counter()
+        commit = (self._git_dir / "refs" / "heads" / self._branch).read_text(encoding="ascii").strip()
+        with self._came:
+            if commit != self._last:
+                self._moments[commit] = moment
+                self._came.notify()
+            self._last = commit
 
 
 def commits(folder: Path) -> Iterator[Figure]:

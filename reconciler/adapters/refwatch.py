@@ -236,9 +236,10 @@ def _identity(folder: Path) -> Identity | None:
     return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None
 
 
-QUIET_SECONDS = 0.002
-"""Seconds without an event after which a change is complete: one of several refs is a rename for each."""
-MAX_SETTLE_SECONDS = 0.02
+QUIET_SECONDS = 0.03
+"""Seconds without an event after which a change is complete: one of several refs is a rename for each. Whoever has to
+know at once takes hints; to look before these were acted upon would only keep a processor from that."""
+MAX_SETTLE_SECONDS = 0.1
 """Seconds after which a change is told although more are coming."""
 CHECK_PAUSE, CHECK_PAUSE_WITHOUT_EVENTS = 0.5, 0.2
 """Seconds between two looks: with events, and without."""
@@ -258,15 +259,22 @@ class RefWatch:
 
     `git_dir` is the work tree's own folder, `common_dir` the one that all work trees share; mostly they are the same.
     Neither need be there: it may yet come. One thread waits and leaves; `wake`, `alive` and `reason` are for all.
-    `forebode` is called, on any thread, when somebody seems to be about to commit; often for nothing.
+    `forebode` is called, on any thread, when somebody seems to be about to commit; often for nothing. `hint` is called
+    so as soon as the operating system tells that the branch may have changed: before anybody who waits hears of it, for
+    each of several changes, and not for one that the operating system does not tell of.
     """
 
     def __init__(
-        self, git_dir: Path, common_dir: Path, branch: str | None, forebode: Callable[[], None] = lambda: None
+        self,
+        git_dir: Path,
+        common_dir: Path,
+        branch: str | None,
+        forebode: Callable[[], None] = lambda: None,
+        hint: Callable[[], None] = lambda: None,
     ) -> None:
         self._files = RefFiles(git_dir, common_dir, branch)
         self._pre_commit_files = frozenset(normalize_path(str(git_dir.absolute() / name)) for name in PRE_COMMIT_FILES)
-        self._on_pre_commit = forebode
+        self._on_pre_commit, self._hint = forebode, hint
         self._relevant: frozenset[str] = frozenset()
         self._wakeup = threading.Event()
         self._events: FolderEvents | None = None
@@ -309,6 +317,7 @@ class RefWatch:
     def _on_event(self, path: str) -> None:
         normal_path = normalize_path(path)
         if normal_path in self._relevant:
+            self._hint()
             self._wakeup.set()
         elif normal_path in self._pre_commit_files:
             self._on_pre_commit()

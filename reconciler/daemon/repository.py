@@ -190,7 +190,7 @@ class GitWatcher:
 
     def __enter__(self) -> GitWatcher:
         if self._refs is not None:
-            self._watch = RefWatch(self._refs.own, self._refs.common, self._refs.branch, self._prepare)
+            self._watch = RefWatch(self._refs.own, self._refs.common, self._refs.branch, self._prepare, self._trigger)
             self._thread.start()
         return self
 

@@ -413,6 +413,20 @@ def test_somebody_is_about_to_commit(repo: GitRepo) -> None:
         assert signs.is_set()
 
 
+def test_a_hint_comes_though_nobody_waits(repo: GitRepo) -> None:
+    """For the branch alone; whoever waits hears of it as well."""
+    hints = threading.Event()
+    git_dir = repo.path / ".git"
+    with RefWatch(git_dir, git_dir, "main", hint=hints.set) as refs:
+        (repo.path / "a.yaml").write_text("4", encoding="utf-8")
+        repo.git("add", "a.yaml")
+        repo.git("update-ref", "refs/heads/other", "main")
+        assert not hints.wait(QUIET)
+        repo.git("commit", "-q", "-m", "Change")
+        assert hints.wait(DEADLINE)
+        assert refs.wait(DEADLINE)
+
+
 class TestThroughRefs:
     """As other systems than Linux watch: the folders within `refs` through it."""
 
