@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     Files = HashTrieMap[str, FileChange]
 
 
+REMEMBERED_RULES = 8
+"""Commits whose rules are remembered."""
 MAX_BYTES_HERE = 1 << 20
 """Bytes of all schemas that this process loads itself. The bundled ones have some 40,000."""
 SETTINGS_FILE = "reconciler.yaml"
@@ -240,6 +242,7 @@ class RuleReader:
         self._source = source
         self._bundled = bundled
         self._kinds_by_schemas: dict[frozenset[FileChange], KindsAndProblems] = {}
+        self._rules_by_commit: dict[str, Rules] = {}
 
     def forget_faults(self) -> None:
         """Load again what could not be loaded."""
@@ -251,28 +254,31 @@ class RuleReader:
 
     def read_rules(self, commit: str) -> Rules:
         """The rules of a commit's tree."""
-        defaults = self.default_rules()
-        settings = self._source.files(commit, [defaults.layout.settings_file])
-        return self._with_files(self._with_layout(defaults, settings), commit)
+        return self._rules_by_commit.get(commit) or self._read_rules(commit)
 
     def find_rules(self, commit: str) -> Rules:
         """The rules of an applied commit; the defaults when git no longer has it because the history was rewritten."""
         try:
-            return self.read_rules(commit)
+            return self._read_rules(commit)
         except NeedsHuman:
             return self.default_rules()
+
+    def _read_rules(self, commit: str) -> Rules:
+        defaults = self.default_rules()
+        settings = self._source.files(commit, [defaults.layout.settings_file])
+        return self._remember(commit, self._with_files(self._with_layout(defaults, settings), commit))
 
     def update_rules(self, rules: Rules, commit: str, changes: Iterable[FileChange]) -> Rules:
         """The rules of a commit's tree, from those of a tree that differs from it by `changes`."""
         settings = [change for change in changes if change.path == rules.layout.settings_file]
         configured = self._with_layout(rules, settings) if settings else rules
         if configured.layout != rules.layout:
-            return self._with_files(configured, commit)
+            return self._remember(commit, self._with_files(configured, commit))
         few = [change for change in changes if _may_be_rule(rules, change)]
         schemas = _update_files(rules.schemas, few, rules.layout, Role.SCHEMA)
         policies = _update_files(rules.policies, few, rules.layout, Role.POLICY)
         measures = _update_files(rules.measures, few, rules.layout, Role.MEASURE)
-        return replace(configured, schemas=schemas, policies=policies, measures=measures)
+        return self._remember(commit, replace(configured, schemas=schemas, policies=policies, measures=measures))
 
     def resource_changes(
         self, old: Rules, new: Rules, commit: str, changes: Iterable[FileChange]
@@ -331,6 +337,17 @@ class RuleReader:
     def read_files(self, commit: str, paths: Collection[str]) -> dict[str, bytes]:
         """The contents, by path, of those files that a commit's tree has."""
         return self.read_texts(self._source.files(commit, paths))[0]
+
+    def _remember(self, commit: str, rules: Rules) -> Rules:
+        """The rules of a commit are asked for again when the next one comes, which is judged by them, too.
+
+        Those with problems hang on what was before.
+        """
+        if not rules.problems:
+            if len(self._rules_by_commit) >= REMEMBERED_RULES:
+                del self._rules_by_commit[next(iter(self._rules_by_commit))]
+            self._rules_by_commit[commit] = rules
+        return rules
 
     def _with_layout(self, rules: Rules, settings: Iterable[FileChange]) -> Rules:
         """The rules with the layout that the settings file asks for, if it is there."""

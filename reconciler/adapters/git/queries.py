@@ -18,7 +18,7 @@ from reconciler.errors import BrokenTree, NeedsHuman, TooLarge, too_many_paths
 from reconciler.model.commit import Commit, CommitDelta, EntryType, FileChange, Signature
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 
     from reconciler.adapters.git.plumbing import Plumbing
     from reconciler.adapters.git.trees import TreeChecker
@@ -198,17 +198,19 @@ class _CheckedCommits:
         return self._recent.get(commit) or self._plumbing.name(f"{commit}^{{tree}}")
 
 
-def read_straight_line(plumbing: Plumbing, head: str, known: str) -> tuple[tuple[str, tuple[str, ...]], ...] | None:
+def read_straight_line(
+    read: Callable[[str], bytes | None], head: str, known: str
+) -> tuple[tuple[str, tuple[str, ...]], ...] | None:
     """The commits from `known` to a head with their parents, when they are few and in one line; None for any others.
 
     Where nothing is cut off or grafted that is what `git rev-list` says, without starting it: a commit of today costs
-    no new process.
+    no new process. `read` gives a commit object.
     """
     line: list[tuple[str, tuple[str, ...]]] = []
     at = head
     while at != known and len(line) < MAX_SINGLE_COMMITS:
-        ((_, kind, raw),) = plumbing.objects([(at, at)])
-        above = parent_ids(raw) if raw is not None and kind == b"commit" else ()
+        raw = read(at)
+        above = () if raw is None else parent_ids(raw)
         if len(above) != 1:
             return None
         line.append((at, above))
@@ -234,14 +236,16 @@ def height(plumbing: Plumbing, commit: str) -> int:
     return int(plumbing.output("rev-list", "--first-parent", "--count", commit, "--") or 0)
 
 
-def changes(plumbing: Plumbing, trees: TreeChecker, old: str | None, new: str) -> tuple[FileChange, ...]:
+def changes(
+    plumbing: Plumbing, trees: TreeChecker, tree_of: Callable[[str], str], old: str | None, new: str
+) -> tuple[FileChange, ...]:
     """The paths that differ between two commits' trees; `old` None stands for the empty tree.
 
     Raises `TooLarge`, and `BrokenTree` for what the older one has not.
     """
-    ((commit, tree),) = read_commits(plumbing, [(new, ())])
-    trees.check(plumbing.name(f"{old}^{{tree}}") if old else None, tree)
-    target = commit.sha if old else tree
+    tree = tree_of(new)
+    trees.check(tree_of(old) if old else None, tree)
+    target = new if old else tree
     raw = None
     if not plumbing.is_oversized(old, target):
         ((_, raw),) = plumbing.differences([(old, target, None)])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 from reconciler.adapters.git import queries, revisions
 from reconciler.adapters.git.plumbing import Plumbing
 from reconciler.adapters.git.process import NO_VARIABLES, SILENCE, Process, missing_object
+from reconciler.adapters.git.recent import RecentCommits
 from reconciler.adapters.git.revisions import branch_in, head_branch, resolve
 from reconciler.adapters.git.trees import TreeChecker
 from reconciler.errors import NeedsHuman, UsageError, broken_tree
@@ -74,6 +75,7 @@ class GitSource:
         self.own_dir = own_dir
         self.work_tree = work_tree
         self._found: set[str] = set()
+        self._recent = RecentCommits(plumbing)
 
     def __enter__(self) -> Self:
         return self
@@ -117,7 +119,7 @@ class GitSource:
 
     def branch_head(self, name: str) -> str | None:
         """The sha that `refs/heads/NAME` is at; None when there is no such branch; see `revisions.branch_head`."""
-        return revisions.branch_head(self._plumbing, self.git_dir, name)
+        return revisions.branch_head(self._plumbing, self.git_dir, name, self._is_commit)
 
     def branches(self) -> tuple[str, ...]:
         """The names of all branches."""
@@ -163,7 +165,8 @@ class GitSource:
         """Every commit reachable from `head` and not from `known`, parents before children, as one stream."""
         line = self._straight(head, known)
         if line is not None:
-            return queries.read_deltas(self._plumbing, self._trees, line)
+            delta = self._recent.delta(*line[0]) if len(line) == 1 else None
+            return iter((delta,)) if delta else queries.read_deltas(self._plumbing, self._trees, line)
         return queries.history(self._plumbing, self._trees, self._commit(head), self._commit(known) if known else None)
 
     def changes(self, old: str | None, new: str) -> tuple[FileChange, ...]:
@@ -171,7 +174,11 @@ class GitSource:
 
         Raises `TooLarge`, and `BrokenTree` where a tree that the older one has not is none that git would write.
         """
-        return queries.changes(self._plumbing, self._trees, self._commit(old) if old else None, self._commit(new))
+        older, newer = self._commit(old) if old else None, self._commit(new)
+        changes = queries.changes(self._plumbing, self._trees, self._recent.tree, older, newer)
+        if older is not None:
+            self._recent.note_changes(older, newer, changes)
+        return changes
 
     def files(self, commit: str, paths: Collection[str]) -> tuple[FileChange, ...]:
         """Those of the given paths that the commit's tree has, as they are there, in order."""
@@ -205,7 +212,7 @@ class GitSource:
         """The way from a commit to a head where it is short and straight, and this git has other parents for none."""
         if known is None or any((self.git_dir / place).exists() for place in ALTERING):
             return None
-        return queries.read_straight_line(self._plumbing, self._commit(head), self._commit(known))
+        return queries.read_straight_line(self._recent.read, self._commit(head), self._commit(known))
 
     def _commit(self, name: str) -> str:
         """The sha of a commit that has to be there. Those that were found lately are not asked for again."""
@@ -214,10 +221,20 @@ class GitSource:
         sha = resolve(self._plumbing, name)
         if sha is None:
             raise UsageError(f"{name} has no commits yet", hint="make a first commit")
+        self._note_found(sha)
+        return sha
+
+    def _is_commit(self, sha: str) -> bool:
+        """Whether a commit is there now, or something that names one."""
+        if self._recent.find(sha):
+            self._note_found(sha)
+            return True
+        return self.has_commit(sha)
+
+    def _note_found(self, sha: str) -> None:
         if len(self._found) >= REMEMBERED:
             self._found.clear()
         self._found.add(sha)
-        return sha
 
 
 def without_credentials(url: str) -> str:

@@ -11,6 +11,7 @@ from reconciler.model.commit import BRANCHES
 from reconciler.words import closest, suggest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from reconciler.adapters.git.plumbing import Plumbing
@@ -28,8 +29,10 @@ GONE = "gone-branches"
 """The file in a mirror that names, one a line, the branches that its remote had no more when it was last fetched."""
 
 
-def branch_head(plumbing: Plumbing, git_dir: Path, name: str) -> str | None:
+def branch_head(plumbing: Plumbing, git_dir: Path, name: str, find: Callable[[str], bool]) -> str | None:
     """The sha that `refs/heads/NAME` is at; None when there is no such ref. `git_dir` is the common one.
+
+    `find` says whether there is a commit of a sha.
 
     By no other rule: where that ref is missing, gitrevisions(7) would go on to a tag, to `refs/tags/refs/heads/NAME`,
     to a remote's branch. Raises `UsageError` for what can be no branch's name.
@@ -41,7 +44,7 @@ def branch_head(plumbing: Plumbing, git_dir: Path, name: str) -> str | None:
     sha = _read_loose(git_dir, name) or _list_exactly(plumbing, name)
     if sha is None:
         return None
-    if plumbing.name(f"{sha}^{{commit}}") is None:
+    if not find(sha):
         raise missing_object(git_dir, sha)
     return sha
 

@@ -113,6 +113,15 @@ def test_a_difference_does_not_colour_the_next_one(repo: GitRepo, source: GitSou
         assert sizes == [1, 2]
 
 
+def test_what_was_compared_last_is_known_of_the_parent_alone(repo: GitRepo, source: GitSource) -> None:
+    commits = [repo.commit({f"{number}.yaml": "1"}) for number in range(3)]
+    told_anew = list(source.history(commits[2]))[2]
+    for old in (*commits[:2], None):
+        source.changes(old, commits[2])
+        assert list(source.history(commits[2], known=commits[1])) == [told_anew]
+        assert len(list(source.history(commits[2], known=commits[0]))) == 2
+
+
 def test_a_commit_is_compared_with_one_whose_text_is_too_long_for_git(repo: GitRepo) -> None:
     """git reads both commits to find their trees, and may not allocate what the text takes: no fault of their files."""
     shas = [
