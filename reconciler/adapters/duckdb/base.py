@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from reconciler import canonical
 from reconciler.adapters.duckdb.codec import TOMBSTONE_RECORD, find_tombstone, tombstone_row, values_of
 from reconciler.adapters.duckdb.connection import reading_desired_tables
+from reconciler.adapters.duckdb.folders import FolderKinds
 from reconciler.adapters.duckdb.halts import said_by_git, values_said
 from reconciler.kinds.kind import TIMESTAMPS
 from reconciler.tables.duckdb import DESIRED, qualify, quote, quote_list
@@ -63,10 +64,15 @@ class DuckDBBase:
     """Look-ups by id, name and path go through indexes; kinds that have no table yet hold nothing."""
 
     def __init__(
-        self, connection: StoreConnection, catalog: Catalog, kinds: Kinds, is_halting: Callable[[], bool]
+        self,
+        connection: StoreConnection,
+        catalog: Catalog,
+        kinds: Kinds,
+        is_halting: Callable[[], bool],
+        folders: Callable[[], FolderKinds] = lambda: FolderKinds(None),
     ) -> None:
         """`is_halting` says whether any halt stands; another thread may make the rows obey one between two calls."""
-        self._connection, self._is_halting = connection, is_halting
+        self._connection, self._is_halting, self._folders = connection, is_halting, folders
         self._tables = {kind.name: _Table(kind, catalog[kind.name]) for kind in kinds if kind.name in catalog}
         self._kinds = kinds
         self._rows: dict[RowId, Row | None] = {}
@@ -150,10 +156,12 @@ class DuckDBBase:
                 yield from records
 
     def _declaring(self, path: str) -> list[_Table]:
-        """The tables with rows that a file declares: one query for all of them, as most files declare one kind."""
-        if not self._tables:
-            return []
-        tables = list(self._tables.values())
+        """The tables that may have rows that a file declares: of several, one query tells which, as most files declare
+        one kind."""
+        kinds = self._folders().of(path)
+        tables = [table for name, table in self._tables.items() if kinds is None or name in kinds]
+        if len(tables) <= 1:
+            return tables
         queries = (
             f"SELECT {number} FROM {one.source} WHERE {one.column('path')} = $1" for number, one in enumerate(tables)
         )

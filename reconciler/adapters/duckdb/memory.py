@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.tables import Catalog
 
 T = TypeVar("T")
-APPLIED, ATTEMPTED, COUNTS, DRILL, FAULTS, HALTED, HALTS, OWNER, ROLLBACK, RULES, SUSPENSION = (
+APPLIED, ATTEMPTED, COUNTS, DRILL, FAULTS, FOLDERS, HALTED, HALTS, OWNER, ROLLBACK, RULES, SUSPENSION = (
     "applied",
     "attempted",
     "counts",
     "drill",
     "faults",
+    "folders",
     "halted rows",
     "halts",
     "owner",

@@ -17,6 +17,7 @@ from reconciler.adapters.duckdb import intervals, keptrules, rollbacks, state
 from reconciler.adapters.duckdb.base import DuckDBBase
 from reconciler.adapters.duckdb.connection import fetch_first, fetch_number, reading_live_tables
 from reconciler.adapters.duckdb.drift import DriftScope, scan_drift
+from reconciler.adapters.duckdb.folders import FolderKinds
 from reconciler.adapters.duckdb.halts import count_halted, read_failed, read_halts, read_said
 from reconciler.adapters.duckdb.rows import Rows, copy_for_query, declared_sum, declared_table, export_rows
 from reconciler.adapters.duckdb.selecting import SelectedRows
@@ -97,7 +98,11 @@ class DuckDBReader:
 
     def base(self, kinds: Kinds) -> Base:
         """The state at the applied commit. Good until the next step is applied."""
-        return DuckDBBase(self._connection, self._catalog, kinds, lambda: bool(self.halts().standing))
+        return DuckDBBase(self._connection, self._catalog, kinds, lambda: bool(self.halts().standing), self.folders)
+
+    def folders(self) -> FolderKinds:
+        """Which kinds the files of each folder may declare. To find it out takes longer than to look for one file."""
+        return FolderKinds(None)
 
     def halts(self) -> Halts:
         """The halts that the live rows obey."""

@@ -317,11 +317,16 @@ SELECT * FROM (
 """
 
 
-def add_event(connection: StoreConnection, event: HostEvent) -> None:
-    """Write an event down. The database gives it the next number and its own id; what it brings is not looked at."""
+def add_event(connection: StoreConnection, event: HostEvent, store: str | None = None) -> None:
+    """Write an event down. The database gives it the next number and its own id; what it brings is not looked at.
+
+    With the id that is known by now, the database need not look it up.
+    """
+    values = [event.at, event.event, event.commit, event.digest, event.duration_ms, canonical.dumps(event.detail)]
+    given = "(SELECT store FROM gitops.format)" if store is None else "?"
     connection.execute(
-        f"INSERT INTO gitops.events ({EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, (SELECT store FROM gitops.format))",
-        [event.at, event.event, event.commit, event.digest, event.duration_ms, canonical.dumps(event.detail)],
+        f"INSERT INTO gitops.events ({EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, {given})",
+        values if store is None else [*values, store],
     )
 
 

@@ -21,6 +21,7 @@ from reconciler.adapters.duckdb.connection import (
     transaction,
 )
 from reconciler.adapters.duckdb.drift import DriftScope, altered_tables, heal, scan_drift
+from reconciler.adapters.duckdb.folders import FolderKinds, after_rows, read_folders
 from reconciler.adapters.duckdb.halts import read_failed, read_halts, switch_off_all
 from reconciler.adapters.duckdb.memory import (
     APPLIED,
@@ -28,6 +29,7 @@ from reconciler.adapters.duckdb.memory import (
     COUNTS,
     DRILL,
     FAULTS,
+    FOLDERS,
     HALTED,
     HALTS,
     OWNER,
@@ -241,6 +243,10 @@ class DuckDBStore(DuckDBReader):
         """Live rows by kind."""
         return self._known.get((COUNTS,), super().counts)
 
+    def folders(self) -> FolderKinds:
+        """The same, found out once."""
+        return self._known.get((FOLDERS,), lambda: read_folders(self._connection, self._catalog))
+
     def owner(self) -> Owner | None:
         """The repository and branch that the store belongs to."""
         return self._known.get((OWNER,), super().owner)
@@ -331,8 +337,7 @@ class DuckDBStore(DuckDBReader):
             state.set_attempted(self._connection, attempt)
             for one in (attempt, judged):
                 if one is not None and not again:
-                    detail = refusal_detail(one.problems)
-                    event = HostEvent(0, attempt.at, REFUSED, one.stamp.commit, None, 0, detail)
+                    event = HostEvent(0, attempt.at, REFUSED, one.stamp.commit, None, 0, refusal_detail(one.problems))
                     add_event(self._connection, event)
 
     def keep_faults(self, program: str, faults: Mapping[str, str]) -> None:
@@ -375,11 +380,10 @@ class DuckDBStore(DuckDBReader):
         return drifts
 
     def _advance(self, kinds: Kinds, step: StoreUpdate) -> Applied:
-        counts = self._known.of(COUNTS)
+        counts, folders = self._known.of(COUNTS), self._known.of(FOLDERS)
         with self._step(kinds, step, "advance") as applied:
             resized = advance(self._connection, self._catalog, kinds, step.rows, self.halts())
-        if not resized:
-            self._known.note(counts)
+        self._known.note(({} if resized else counts) | after_rows(folders, step.rows))
         return applied
 
     def _mend_tables(self) -> bool:
@@ -416,13 +420,11 @@ class DuckDBStore(DuckDBReader):
 
     def expire(self) -> Suspension | None:
         """End the suspension if it has expired; gives it, None when there is none or it still holds."""
-        suspension = self.suspension()
-        over = suspension is not None and not suspension.holds(self._clock.now())
+        over = (suspension := self.suspension()) is not None and not suspension.holds(self._clock.now())
         return self._end_suspension("suspension-expired", {}) if over else None
 
     def _end_suspension(self, how: str, more: dict[str, Value]) -> Suspension | None:
-        suspension = self.suspension()
-        if suspension is None:
+        if (suspension := self.suspension()) is None:
             return None
         with self._transaction(SUSPENSION):
             set_suspension(self._connection, None)
@@ -477,7 +479,7 @@ class DuckDBStore(DuckDBReader):
         kept = (HALTED,) if self.halts().standing else ()  # without halts none is kept from what git says
         known_rules = self._known.get((RULES,), lambda: keptrules.kept_ids(self._connection))
         rules = step.rules.read() if step.rules and step.rules.id not in known_rules else None
-        with self._transaction(APPLIED, ATTEMPTED, COUNTS, ROLLBACK, *kept, *((RULES,) if rules else ())):
+        with self._transaction(APPLIED, ATTEMPTED, COUNTS, FOLDERS, ROLLBACK, *kept, *((RULES,) if rules else ())):
             yield applied
             if rules:
                 keptrules.keep_rules(self._connection, rules)
@@ -491,7 +493,7 @@ class DuckDBStore(DuckDBReader):
                 self._connection, timeline, stamp.commit, applied.live_digest, now, ended=ended
             )
             elapsed = (perf_counter() - began) * 1000
-            add_event(self._connection, replace(event, duration_ms=elapsed))
+            add_event(self._connection, replace(event, duration_ms=elapsed), timeline.store)
             if rollback or over:
                 rollbacks.follow_step(self._connection, over, rollback, applied)
         self._catalog, self._timeline = known, timeline

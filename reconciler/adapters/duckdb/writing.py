@@ -25,13 +25,14 @@ from reconciler.adapters.duckdb.connection import fetch_number, first_line
 from reconciler.adapters.duckdb.halts import forget_kind, note_written, rehalted_kinds
 from reconciler.adapters.duckdb.tables import catalog_of, drop_table, parts_of, read_structure
 from reconciler.errors import BugError, NeedsHuman
-from reconciler.kinds.kind import TIMESTAMPS
+from reconciler.kinds.kind import TIMESTAMPS, SqlType
 from reconciler.kinds.names import declared_name
 from reconciler.tables.duckdb import (
     DESIRED,
     LIVE,
     declared_columns,
     live_columns,
+    lookup_columns,
     make_tables,
     qualify,
     quote,
@@ -156,6 +157,8 @@ def _aside(schema: str, stored: StoredKind) -> str:
 
 MAX_SINGLE_ROWS = 16
 """Rows that are written one by one."""
+PLAIN = frozenset({SqlType.UUID, SqlType.VARCHAR})
+"""Types of which two values that are equal are the same."""
 REBUILD_ROWS = 1_000
 REBUILD_SHARE = 0.25
 """More rows than this, and than this share of a table, are quicker written by making the table anew (measured)."""
@@ -291,21 +294,43 @@ def _not_there(connection: StoreConnection, kind: Kind, rows: list[Row]) -> list
 def _updated(connection: StoreConnection, kind: Kind, row: Row) -> bool:
     columns = (*live_columns(kind), *declared_columns(kind))
     declared = f"{quote(declared_name(kind, 'path'))} IS NOT NULL"
-    values = dict(zip(columns, desired_values(kind, row), strict=True))
-    return _update(connection, qualify(DESIRED, kind.table), kind, values, declared)
+    return _update(connection, DESIRED, kind, dict(zip(columns, desired_values(kind, row), strict=True)), row, declared)
 
 
 def _updated_live(connection: StoreConnection, kind: Kind, row: Row) -> bool:
-    values = dict(zip(live_columns(kind), live_values(kind, row), strict=True))
-    return _update(connection, qualify(LIVE, kind.table), kind, values)
+    return _update(connection, LIVE, kind, dict(zip(live_columns(kind), live_values(kind, row), strict=True)), row)
 
 
-def _update(connection: StoreConnection, table: str, kind: Kind, values: dict[str, Any], which: str = "true") -> bool:
-    """Whether there was such a row, of which a condition holds."""
-    key = values.pop(kind.key)
+def _update(
+    connection: StoreConnection, schema: str, kind: Kind, values: dict[str, Any], row: Row, which: str = "true"
+) -> bool:
+    """Whether there was such a row, of which a condition holds.
+
+    Of one that is not new, columns with an index mostly hold what they shall. These are left alone then: DuckDB writes
+    the row anew, and in all indexes, when one of them is set, whatever to.
+    """
+    key, table = values.pop(kind.key), qualify(schema, kind.table)
+    where = f"WHERE {quote(kind.key)} = ?::UUID AND {which}"
+    kept = {} if row.created == row.updated else {name: values[name] for name in _indexed(schema, kind)}
+    if kept:
+        same = "".join(f" AND {quote(name)} IS NOT DISTINCT FROM ?" for name in kept)
+        others = {name: value for name, value in values.items() if name not in kept}
+        if _set(connection, table, others, f"{where}{same}", key, *kept.values()):
+            return True
+    return _set(connection, table, values, where, key)
+
+
+def _indexed(schema: str, kind: Kind) -> tuple[str, ...]:
+    """The columns of a table, beside the key, that have an index, and of which equal values are the same."""
+    if schema == DESIRED:
+        return lookup_columns(kind)
+    names = {name for columns in kind.indexes for name in columns} - {kind.key}
+    return tuple(column.name for column in kind.columns if column.name in names and column.type in PLAIN)
+
+
+def _set(connection: StoreConnection, table: str, values: dict[str, Any], where: str, *given: object) -> bool:
     settings = ", ".join(f"{quote(name)} = ?" for name in values)
-    query = f"UPDATE {table} SET {settings} WHERE {quote(kind.key)} = ?::UUID AND {which}"
-    return fetch_number(connection, query, *values.values(), key) > 0
+    return fetch_number(connection, f"UPDATE {table} SET {settings} {where}", *values.values(), *given) > 0
 
 
 def _check_empty(connection: StoreConnection, stored: StoredKind, leaving: Sequence[str]) -> None:

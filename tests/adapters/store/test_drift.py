@@ -220,10 +220,14 @@ def test_so_many_at_a_time(store: Store) -> None:
     assert observe(store, KINDS) == before
 
 
-def test_rows_that_a_commit_touches_are_written_and_others_stay_as_they_are(filled: Store) -> None:
-    change(filled, A, weight=99.0)
+@pytest.mark.parametrize("updated", [1, 3])
+@pytest.mark.parametrize("status", ["ACTIVE", "INACTIVE"])
+def test_rows_that_a_commit_touches_are_written_and_others_stay_as_they_are(
+    filled: Store, status: str, updated: int
+) -> None:
+    change(filled, A, weight=99.0, status=status)
     change(filled, B, weight=98.0)
-    filled.apply(KINDS, step(3, row(replace(A, path="elsewhere.yaml"), 1)))
+    filled.apply(KINDS, step(3, row(replace(A, path="elsewhere.yaml"), 1, updated)))
     assert [one.name for one in filled.drift(KINDS).reported] == ["b"]
     filled.replace(KINDS, real_step(4, *ROWS))
     assert filled.drift(KINDS).total == 0

@@ -42,7 +42,7 @@ WIDE = Kinds(
 )
 NAMES = st.sampled_from(["a", "b", "ab"])
 IDS = st.integers(1, 3).map(uid)
-PATHS = st.sampled_from(["1.yaml", "2.yaml"])
+PATHS = st.sampled_from(["1.yaml", "in/2.yaml", "in/side/3.yaml"])
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,9 @@ def touched(edit: Edit, number: int, rows: dict[RowId, Row]) -> Row | None:
         at = stamp(number)
         gone = Removal(at.commit, at.time, edit.prune)
         return None if old is None or old.removed else Row(old.resource, old.created, old.updated, gone)
+    status = "ACTIVE" if edit.number < 1 else "INACTIVE"
     values = (
-        {"widget_id": edit.id, "colour": "RED", "label": "x", "weight": edit.number, "pieces": 1, "status": "ACTIVE"}
+        {"widget_id": edit.id, "colour": "RED", "label": "x", "weight": edit.number, "pieces": 1, "status": status}
         if kind is WIDGET
         else {"gadget_id": edit.id, "path": "p", "speed": edit.number}
     )
