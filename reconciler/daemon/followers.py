@@ -76,7 +76,7 @@ class Follower(ABC):
     def catch_up(self, applied: Applied | None) -> None:
         """Compare what it holds with the applied commit, and become that where it differs; None before the first sync.
 
-        Called once connected, and about once a second while nothing goes live.
+        Called once connected, and about once a second, whether or not something goes live meanwhile.
         """
 
     @abstractmethod
@@ -189,15 +189,20 @@ class FollowerThread:
             step = None
         if step is not None:
             self.follower.apply(step)
+            if self._is_check_due():  # what it could not take, it has to find although more and more is coming
+                self._catch_up()
         elif not self._stopping.is_set():
             self._work_on()
 
     def _work_on(self) -> None:
         """Nothing went live: catch up, or compare the next piece until that is due again."""
-        if self._comparison is None or time.monotonic() - self._caught_up > CHECK_INTERVAL:
+        if self._comparison is None or self._is_check_due():
             self._catch_up()
         if self._comparison is not None and next(self._comparison, self) is self:
             self._comparison = None
+
+    def _is_check_due(self) -> bool:
+        return time.monotonic() - self._caught_up > CHECK_INTERVAL
 
     def _catch_up(self) -> None:
         self.follower.catch_up(self._applied())

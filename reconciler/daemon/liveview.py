@@ -224,9 +224,12 @@ class RedisView:
         self._verified = self._has_room_again = False
         self._should = ViewContent()
         self._kinds: frozenset[str] = frozenset()
+        self._rebuilt: Applied | None = None
 
     def apply(self, step: AppliedStep) -> None:
         """Write what a step changed; what cannot be written so is rebuilt when it catches up."""
+        if self._rebuilt is not None and (step.applied.at < self._rebuilt.at or step.applied == self._rebuilt):
+            return  # it went live before the rows were read that the view was made of
         if self._lease(step.applied.height):
             self._verified = False
             return
@@ -311,7 +314,7 @@ class RedisView:
             self._has_room_again = False
         self._should, self._kinds = ViewContent(writes), _names(kinds)
         self._owners.end_others(allowed)
-        self._verified = True
+        self._verified, self._rebuilt = True, applied
 
 
 def _names(kinds: Kinds) -> frozenset[str]:

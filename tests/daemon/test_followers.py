@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import threading
 from typing import TYPE_CHECKING
@@ -63,6 +64,9 @@ class CommitFile(Follower):
             raise RetryLater(f"cannot write {self._file.name}", hint="see who may write there") from error
 
 
+RISKS = (number / 100 for number in itertools.cycle(range(1, 90)))
+
+
 class Desk:
     """A host, run by the test, with the follower's thread beside it."""
 
@@ -100,6 +104,28 @@ def test_it_hears_of_each_commit_that_goes_live(desk: Desk) -> None:
             running.reconcile(None, lambda: None)
             desk.await_file(commit)
         assert (thread.status().state, thread.status().message) == ("Following", f"at {commit[:8]}")
+
+
+class Deaf(CommitFile):
+    """Cannot take a step: it has to look what is live."""
+
+    def apply(self, step: AppliedStep) -> None:
+        """Do nothing."""
+
+
+@pytest.mark.slow
+def test_it_catches_up_although_commits_do_not_stop(desk: Desk) -> None:
+    first = desk.commit(0.25)
+    with desk.host() as running:
+        running.reconcile(None, lambda: None)
+        with desk.follower(running, Deaf):
+            desk.await_file(first)
+            until(lambda: _go_live(desk, running) and desk.file.read_text() != first)
+
+
+def _go_live(desk: Desk, running: DaemonHost) -> bool:
+    desk.commit(next(RISKS))
+    return running.reconcile(None, lambda: None) is not None
 
 
 @pytest.mark.slow
