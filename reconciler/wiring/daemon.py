@@ -58,7 +58,7 @@ def working_daemon(
     assembly.set_gc_thresholds()
     giving_up = threading.Timer(MAX_STOP, give_up)
     giving_up.daemon = True
-    with run_daemon(settings, command, stream, style) as daemon:
+    with assembly.ignoring_what_is_there(), run_daemon(settings, command, stream, style) as daemon:
         yield daemon
         giving_up.start()
     giving_up.cancel()

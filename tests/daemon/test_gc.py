@@ -54,3 +54,14 @@ def test_while_values_are_made_nobody_looks_at_all_of_them() -> None:
     made = [[number] for number in range(3 * collector.YOUNG * collector.MIDDLE)]
     assert knot() is not None
     assert made
+
+
+def test_what_was_there_from_the_start_is_looked_at_in_the_end() -> None:
+    there = Knot()
+    knot = weakref.ref(there)
+    with collector.ignoring_what_is_there():
+        del there
+        gc.collect()
+        assert knot() is not None
+    gc.collect()
+    assert knot() is None
