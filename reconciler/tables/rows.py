@@ -166,9 +166,9 @@ def declared_row(kind: Kind, values: Mapping[str, Any], stamps: Sequence[datetim
         name=name,
         id=values[kind.key],
         values=values,
-        labels=json.loads(labels),
-        annotations=json.loads(annotations),
-        refs=refs_of(json.loads(refs)),
+        labels=_mapping(labels),
+        annotations=_mapping(annotations),
+        refs=refs_of(_mapping(refs)),
         path=path,
         line=line,
         digest=digest,
@@ -182,8 +182,15 @@ def refs_of(refs: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
     return {role: tuple(names) for role, names in refs.items()}
 
 
+NOTHING = "{}"
+
+
 def _json(mapping: Mapping[str, Any]) -> str:
-    return canonical.dumps(dict(mapping)) if mapping else "{}"
+    return canonical.dumps(dict(mapping)) if mapping else NOTHING
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    return {} if text == NOTHING else json.loads(text)
 
 
 @lru_cache(maxsize=64)

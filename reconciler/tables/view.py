@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
@@ -14,6 +14,7 @@ from reconciler.tables.rows import is_live, last_stamp, live_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from datetime import datetime
 
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Row
@@ -73,13 +74,24 @@ def _use(row: Row) -> Use:
 
 
 def _row_json(kind: Kind, values: tuple[Any, ...]) -> str:
-    names = (*(column.name for column in kind.columns), *TIMESTAMPS)
-    structured = {column.name for column in kind.columns if column.type is SqlType.JSON}
-    shown = {name: _json_value(value, name in structured) for name, value in zip(names, values, strict=True)}
-    return json.dumps(shown, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    names, structured = _columns(kind)
+    *shown, created, updated = values
+    for position in structured:
+        shown[position] = None if shown[position] is None else json.loads(shown[position])
+    return _ENCODER.encode(dict(zip(names, (*shown, _timestamp(created), _timestamp(updated)), strict=True)))
 
 
-def _json_value(value: Any, structured: bool) -> Any:
-    if isinstance(value, datetime):
-        return canonical.timestamp(value)
-    return json.loads(value) if structured and value is not None else value
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+@lru_cache(maxsize=64)
+def _columns(kind: Kind) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """What a row shows, in order, and which of it is JSON."""
+    structured = (position for position, column in enumerate(kind.columns) if column.type is SqlType.JSON)
+    return (*(column.name for column in kind.columns), *TIMESTAMPS), tuple(structured)
+
+
+@lru_cache(maxsize=1_024)
+def _timestamp(moment: datetime) -> str:
+    """Few commits made most rows."""
+    return canonical.timestamp(moment)

@@ -11,7 +11,7 @@ from reconciler.adapters.duckdb.codec import TOMBSTONE_RECORD, find_tombstone, t
 from reconciler.adapters.duckdb.connection import reading_desired_tables
 from reconciler.adapters.duckdb.folders import FolderKinds
 from reconciler.adapters.duckdb.halts import said_by_git, values_said
-from reconciler.kinds.kind import TIMESTAMPS
+from reconciler.kinds.kind import TIMESTAMPS, SqlType
 from reconciler.tables.duckdb import DESIRED, qualify, quote, quote_list
 from reconciler.tables.rows import declared_row
 
@@ -35,14 +35,20 @@ class _Table:
         self.kind = kind
         self.columns = tuple(name for name in stored.columns if kind.column(name) is not None)
         self.stored = stored
+        self._values = ", ".join(map(self._value, self.columns))
         self.source = qualify(DESIRED, stored.table)
         self._said = said_by_git(stored, f"{self.source}.{quote(stored.key)}")
         self.is_declared = f"{self.column('path')} IS NOT NULL"
 
     def select(self, *, halted: bool) -> str:
         """Without halts nobody need look for what they set, which takes as long as the look-up itself."""
-        columns = quote_list((*self.columns, *TIMESTAMPS, *self.stored.declared))
-        return f"SELECT {columns}, {self._said if halted else 'NULL'} FROM {self.source}"
+        beside = quote_list((*TIMESTAMPS, *self.stored.declared))
+        return f"SELECT {self._values}, {beside}, {self._said if halted else 'NULL'} FROM {self.source}"
+
+    def _value(self, name: str) -> str:
+        """An id as text: the driver would make an object of it first, in a quarter of the time that a row takes."""
+        column = self.kind.column(name)
+        return f"{quote(name)}::VARCHAR" if column is not None and column.type is SqlType.UUID else quote(name)
 
     def column(self, name: str) -> str:
         return quote(self.stored.declaration(name))
