@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 PARALLEL_FROM = 12_000
 """Number of files from which on it pays to start processes, on two cores with nothing else to do."""
+TOLD_FROM = 1_000
+"""Number of files of one change from which on it is told how far reading them is."""
 MAX_CACHED = 4096
 """Entries in the cache: a merge commit changes the same files again that its branch changed."""
 CHUNK = 100
@@ -67,10 +69,14 @@ NICE = 10
 
 
 class FileReader:
-    """Reads changed files under one set of kinds at a time. What fails is read once more, by a fresh process."""
+    """Reads changed files under one set of kinds at a time. What fails is read once more, by a fresh process.
 
-    def __init__(self, kinds: Kinds, faults: FaultFinder) -> None:
+    `progress` is told how far it is with the files of a change that has many. It must not raise.
+    """
+
+    def __init__(self, kinds: Kinds, faults: FaultFinder, progress: Progress = lambda done, total: None) -> None:
         self.kinds = kinds
+        self._progress = progress
         self._faults = faults
         self._validator = Validator(kinds)
         self._cache: OrderedDict[tuple[str, str], FileEntry] = OrderedDict()
@@ -149,7 +155,8 @@ class FileReader:
                 unread.append(change)
         contents = (data for _, data in blobs(change.blob for change in unread if change.blob is not None))
         files = zip((change.path for change in unread), contents, strict=True)
-        for change, entry in zip(unread, self.read_files(files, len(unread)), strict=True):
+        told = (self._progress,) if len(unread) >= TOLD_FROM else ()
+        for change, entry in zip(unread, self.read_files(files, len(unread), *told), strict=True):
             entries[change.path] = entry
             if len(unread) <= MAX_CACHED:  # of more, only the last ones would stay: of little use, and much memory
                 self._add_to_cache(change, entry)

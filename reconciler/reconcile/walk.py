@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     Parents = Mapping[str, tuple[str, ...]]
     """The parents of commits, by sha."""
     Progress = Callable[[int, int], None]
-    """Called with the number of commits done and of all."""
+    """Called with the number of commits done and of all, or of files of one commit."""
 
 MAX_FAULTS = 1_000
 """Commits of which it is remembered that they cannot be judged."""
@@ -90,15 +90,23 @@ class CommitProcessor:
 
     A commit over which the program fails is tried once more in a fresh process. If that fails as well, the commit is
     invalid, and the next one is judged by what differs from the last tree that could be read. The machine's fault is
-    no verdict: then `ReconcilerError` is raised.
+    no verdict: then `ReconcilerError` is raised. `reading` is told how far it is with the files of a large commit.
     """
 
-    def __init__(self, source: Source, folder: str, bundled: BundledSchemas, faults: FaultFinder) -> None:
+    def __init__(
+        self,
+        source: Source,
+        folder: str,
+        bundled: BundledSchemas,
+        faults: FaultFinder,
+        reading: Progress = lambda done, total: None,
+    ) -> None:
         self.rules = RuleReader(source, folder, bundled, faults)
         self._source = source
         self.bundled = bundled
         self.faults = faults
-        self._reader = FileReader(bundled.kinds, faults)
+        self._reading = reading
+        self._reader = FileReader(bundled.kinds, faults, reading)
         self._known_faults: dict[str, tuple[Problem, ...]] = {}
         self.kept_base = KeptBase()
 
@@ -106,7 +114,7 @@ class CommitProcessor:
         """Judge again what could not be judged."""
         self.faults.known.forget()
         self._known_faults.clear()
-        self._reader = FileReader(self._reader.kinds, self.faults)
+        self._reader = FileReader(self._reader.kinds, self.faults, self._reading)
         self.rules.forget_faults()
 
     def known_fault(self, subject: str) -> Problem | None:
@@ -209,13 +217,13 @@ class CommitProcessor:
     def find_problems(self, kinds: Kinds, path: str, data: bytes) -> tuple[Problem, ...]:
         """What would be wrong with a file of these contents under some kinds."""
         if kinds.digest != self._reader.kinds.digest:
-            self._reader = FileReader(kinds, self.faults)
+            self._reader = FileReader(kinds, self.faults, self._reading)
         return self._reader.read_file(path, data).problems
 
     def read_entries(self, kinds: Kinds, files: Iterable[FileChange]) -> dict[str, FileEntry]:
         """What each file declares under some kinds, by path."""
         if kinds.digest != self._reader.kinds.digest:
-            self._reader = FileReader(kinds, self.faults)
+            self._reader = FileReader(kinds, self.faults, self._reading)
         return self._reader.read_changes(files, self._source.blobs)
 
     def _effective_kinds(self, state: TreeState, rules: Rules) -> tuple[Kinds, tuple[Problem, ...]]:

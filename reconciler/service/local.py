@@ -182,7 +182,8 @@ class LocalHost(LocalReader):
             yield store, memory, partial(self.tell, state, store, self.ledger_opener(state, recorded))
 
     def _make_reconciler(self, target: Target, store: DuckDBStore, *, binds: bool) -> Reconciler:
-        processor = CommitProcessor(target.source, self.settings.path, self.bundled, self.openers.faults)
+        folder, faults = self.settings.path, self.openers.faults
+        processor = CommitProcessor(target.source, folder, self.bundled, faults, self.progress)
         return Reconciler(
             claimant=target.claimant,
             branch=target.branch,

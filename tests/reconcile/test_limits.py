@@ -16,6 +16,7 @@ from reconciler.errors import TooLarge
 from reconciler.model.limits import Limits
 from reconciler.reconcile import faults, read, rules
 from reconciler.reconcile.rules import read_kinds
+from reconciler.reconcile.walk import CommitProcessor
 from reconciler.validate.validator import Validator
 from reconciler.wiring.checkout import open_checkout
 from tests.support import configs
@@ -236,6 +237,19 @@ def test_of_too_many_problems_each_file_keeps_one(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(read, "MAX_PROBLEMS", 1)
     entries = read.FileReader(SHIPPED.kinds, FAULTS).read_files([("a.yaml", wrong), ("b.yaml", wrong)], 2)
     assert [len(entry.problems) for entry in entries] == [2, 1]
+
+
+def test_how_far_the_files_of_a_large_commit_are_is_told(repo: GitRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read, "TOLD_FROM", 3)
+    head = repo.commit({f"users/u{number}.yaml": configs.user(f"u{number}") for number in range(3)})
+    told: list[tuple[int, int]] = []
+    with open_repository(repo.path) as source:
+        processor = CommitProcessor(source, "", SHIPPED, FAULTS, lambda done, total: told.append((done, total)))
+        state = processor.empty_state()
+        for delta in source.history(head):
+            state, outcome = processor.process(state, delta.commit.stamp, delta.changes)
+            assert outcome.valid
+    assert told == [(1, 3), (2, 3), (3, 3)]
 
 
 @pytest.mark.slow

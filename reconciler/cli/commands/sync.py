@@ -34,7 +34,7 @@ def sync(given: Globals, approve: str | None, force: bool, rejudge: bool, form: 
     An invalid head changes no row: the last valid commit stays live. Nor does one that a guard or policy refuses, until
     it is changed or approved: for this one commit, and on record.
     """
-    with output.progress("commits") as progress:
+    with output.progress("reading") as progress:
         asked = given.settings().asked_branch
         found = given.host(progress).ask(
             HostControl.sync, user_name(), approve, force=force, rejudge=rejudge, branch=asked
