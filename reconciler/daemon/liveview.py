@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Row
     from reconciler.model.commit import Applied
-    from reconciler.model.live import CacheState, ViewDifference
+    from reconciler.model.live import CacheState, ViewDifference, ViewMark
     from reconciler.reconcile.sync import AppliedStep
     from reconciler.redisports import Cache, Sessions
     from reconciler.sessionlayout import SessionLayout
@@ -224,12 +224,13 @@ class RedisView:
         self._verified = self._has_room_again = False
         self._should = ViewContent()
         self._kinds: frozenset[str] = frozenset()
-        self._rebuilt: Applied | None = None
+        self._made_at: ViewMark | None = None
 
     def apply(self, step: AppliedStep) -> None:
         """Write what a step changed; what cannot be written so is rebuilt when it catches up."""
-        if self._rebuilt is not None and (step.applied.at < self._rebuilt.at or step.applied == self._rebuilt):
-            return  # it went live before the rows were read that the view was made of
+        if self._made_at is not None and (step.base is None or view_mark(step.base) != self._made_at):
+            return  # its rows were live when the view was made anew; if they were not, catching up finds that
+        self._made_at = None
         if self._lease(step.applied.height):
             self._verified = False
             return
@@ -314,7 +315,7 @@ class RedisView:
             self._has_room_again = False
         self._should, self._kinds = ViewContent(writes), _names(kinds)
         self._owners.end_others(allowed)
-        self._verified, self._rebuilt = True, applied
+        self._verified, self._made_at = True, view_mark(applied)
 
 
 def _names(kinds: Kinds) -> frozenset[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reconciler.adapters.machine import SystemClock
 from reconciler.adapters.redis.audit import ViewAudit, compare_view
 from reconciler.adapters.redis.cache import RedisCache
 from reconciler.adapters.redis.connection import connect
@@ -18,6 +20,7 @@ from reconciler.daemon.followers import FollowerContext, FollowerThread
 from reconciler.daemon.liveview import LiveView
 from reconciler.model.live import ViewContent
 from reconciler.report.verification import Verification, VerifiedView
+from reconciler.tables.view import view_mark
 from reconciler.values import replace
 from reconciler.wiring.reading import session_layout
 from tests.adapters.redis.views import mark
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
     from reconciler.adapters.redis.connection import Connection
     from reconciler.adapters.redis.server import EmbeddedServer
     from reconciler.daemon.host import Host
+    from reconciler.model.live import ViewMark
+    from reconciler.reconcile.sync import AppliedStep
 
 NAMES = ("ann", "ben", "cleo")
 
@@ -198,6 +203,48 @@ def test_what_was_done_while_no_daemon_ran_is_put_right_when_it_starts(
                     until(lambda made=made: bool(made.events))  # type: ignore[misc]
                     assert made.events[0][1]["keys"] == ["user:ann"]
             link.ask("SET", "config:user:ann", "{}")
+
+
+class Steps:
+    """Hears of what goes live, in place of a thread."""
+
+    def __init__(self) -> None:
+        self.heard: list[AppliedStep] = []
+
+    def hear(self, step: AppliedStep) -> None:
+        """Keep it."""
+        self.heard.append(step)
+
+
+@pytest.mark.usefixtures("link")
+@pytest.mark.parametrize("made_after", [0, 1, 2, 3])
+def test_a_view_made_anew_takes_the_steps_that_come_after_it_whatever_the_clock_says(
+    repo: GitRepo, redis: EmbeddedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_after: int
+) -> None:
+    with host(repo.path, tmp_path / "state") as running:
+        running.reconcile(None, lambda: None)
+        view, steps = Desk(running, redis.url, tmp_path / "state").view, Steps()
+        running.followers = (steps,)
+        made: list[ViewMark] = []
+        real = RedisCache.rebuild
+        monkeypatch.setattr(
+            RedisCache, "rebuild", lambda cache, rows, mark: made.append(mark) or real(cache, rows, mark)
+        )
+        with view.connect():
+            for number in range(3):
+                if number == made_after:
+                    view.catch_up(running.observed.stored.applied)
+                back = datetime(2026, 1, 9 - number, tzinfo=UTC)
+                monkeypatch.setattr(SystemClock, "now", lambda clock, back=back: back)
+                repo.commit({"users/ann.yaml": configs.user("ann", risk=0.1 + number)})
+                running.reconcile(None, lambda: None)
+            if made_after == 3:
+                view.catch_up(running.observed.stored.applied)
+            for step in steps.heard:
+                view.apply(step)
+            view.catch_up(running.observed.stored.applied)
+        assert len(made) == 1
+        assert view_mark(running.observed.stored.applied) == view_mark(steps.heard[-1].applied)
 
 
 @pytest.mark.slow
