@@ -39,7 +39,7 @@ RULES = "apiVersion: reconciler/v1\nkind: Repository\nspec:\n  prune: {mode: del
 STAGES = {
     "read": ("reconciler.adapters.git.queries:parse_changes", USER),
     "decode": ("reconciler.reconcile.read:decode", USER),
-    "rules": ("reconciler.reconcile.rules:_update_files", USER),
+    "rules": ("reconciler.reconcile.rules:_may_be_rule", USER),
     "schema": ("reconciler.reconcile.rules:load_kinds", KIND),
     "narrowing": ("reconciler.reconcile.walk:find_replaced_kinds", KIND),
     "validate": ("reconciler.validate.validator:Validator.check", USER),
