@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.tables import Catalog
 
 T = TypeVar("T")
-APPLIED, ATTEMPTED, COUNTS, DRILL, FAULTS, FOLDERS, HALTED, HALTS, OWNER, ROLLBACK, RULES, SUSPENSION = (
-    "applied",
-    "attempted",
-    "counts",
-    "drill",
-    "faults",
-    "folders",
-    "halted rows",
-    "halts",
-    "owner",
-    "rollback",
-    "rules",
-    "suspension",
-)
+APPLIED = "applied"
+ATTEMPTED = "attempted"
+COUNTS = "counts"
+CURSORS = "cursors"
+DRILL = "drill"
+FAULTS = "faults"
+FOLDERS = "folders"
+HALTED = "halted rows"
+HALTS = "halts"
+IDENTITY = "identity"
+OWNER = "owner"
+ROLLBACK = "rollback"
+RULES = "rules"
+SUSPENSION = "suspension"
 """What a store that is open remembers. Each write names what of it changes."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from time import perf_counter
@@ -21,12 +20,13 @@ from reconciler.adapters.duckdb.connection import (
     transaction,
 )
 from reconciler.adapters.duckdb.drift import DriftScope, altered_tables, heal, scan_drift
-from reconciler.adapters.duckdb.folders import FolderKinds, after_rows, read_folders
-from reconciler.adapters.duckdb.halts import read_failed, read_halts, switch_off_all
+from reconciler.adapters.duckdb.folders import after_rows
+from reconciler.adapters.duckdb.halts import switch_off_all
 from reconciler.adapters.duckdb.memory import (
     APPLIED,
     ATTEMPTED,
     COUNTS,
+    CURSORS,
     DRILL,
     FAULTS,
     FOLDERS,
@@ -36,11 +36,11 @@ from reconciler.adapters.duckdb.memory import (
     ROLLBACK,
     RULES,
     SUSPENSION,
-    Remembered,
     StoreMemory,
 )
 from reconciler.adapters.duckdb.obeying import HaltUpdate, obey
 from reconciler.adapters.duckdb.reader import DuckDBReader, SnapshotCache
+from reconciler.adapters.duckdb.remembering import RememberingReader
 from reconciler.adapters.duckdb.state import add_event, last_drift_event, mark_events_uploaded, set_suspension
 from reconciler.adapters.duckdb.tables import catalog_of, kinds_of, save_catalog
 from reconciler.adapters.duckdb.writing import advance, replace_all
@@ -152,19 +152,17 @@ def open_reader(folder: Path, on_obeyed: Callable[..., object] = lambda store, s
     return DuckDBReader(open_readable(file))
 
 
-class DuckDBStore(DuckDBReader):
+class DuckDBStore(RememberingReader):
     """Each writing call is one transaction: rows, applied commit and host event change together or not at all."""
 
     obeyed: HaltStep | None = None
     """What the halts of the state folder changed when it was opened."""
 
     def __init__(self, connection: StoreConnection, clock: Clock, memory: StoreMemory | None = None) -> None:
-        super().__init__(connection, memory.catalog if memory else None)
+        super().__init__(connection, memory)
         self._clock = clock
         self._timeline = memory.timeline if memory else None
         self._moments = SnapshotCache()
-        self._lock = threading.RLock()
-        self._known = Remembered(memory.known if memory else {}, self._lock)
 
     def another(self) -> DuckDBReader:
         """A reader for another thread, which sees the store as it is now until it is closed."""
@@ -197,59 +195,6 @@ class DuckDBStore(DuckDBReader):
     def made_under(self) -> Kinds:
         """The kinds that the tables were made under."""
         return kinds_of(self._catalog)
-
-    def applied(self) -> Applied | None:
-        """The applied commit."""
-        return self._known.get((APPLIED,), super().applied)
-
-    def last_attempt(self) -> Attempt | None:
-        """The newest attempt."""
-        return self._known.get((ATTEMPTED,), super().last_attempt)
-
-    def known_faults(self, program: str) -> Mapping[str, str]:
-        """What a version of the program could not judge, and why, by subject."""
-        return self._known.get((FAULTS, program), lambda: super(DuckDBStore, self).known_faults(program))
-
-    def suspension(self) -> Suspension | None:
-        """The suspension that was asked for last, expired or not."""
-        return self._known.get((SUSPENSION,), super().suspension)
-
-    def rollback(self) -> Rollback | None:
-        """The rollback that this host is under."""
-        return self._known.get((ROLLBACK,), super().rollback)
-
-    def halts(self) -> Halts:
-        """The halts that the live rows obey."""
-        return self._known.get((HALTS,), lambda: self._ask(read_halts))
-
-    def failed_halts(self) -> Mapping[str, str]:
-        """The kinds whose tables do not take these halts, and why."""
-        return self._known.get((HALTS, "failed"), lambda: self._ask(read_failed))
-
-    def _ask(self, read: Callable[[StoreConnection], T]) -> T:
-        """For any thread: the one that writes reads through the store's own connection meanwhile."""
-        with closing(self._connection.cursor()) as cursor:
-            return read(cursor)
-
-    def halted_rows(self) -> Mapping[str, int]:
-        """How many live rows halts keep from what git says, by kind."""
-        return self._known.get((HALTED,), super().halted_rows)
-
-    def last_drill(self) -> HostEvent | None:
-        """The newest host event of a drill."""
-        return self._known.get((DRILL,), super().last_drill)
-
-    def counts(self) -> Mapping[str, int]:
-        """Live rows by kind."""
-        return self._known.get((COUNTS,), super().counts)
-
-    def folders(self) -> FolderKinds:
-        """The same, found out once."""
-        return self._known.get((FOLDERS,), lambda: read_folders(self._connection, self._catalog))
-
-    def owner(self) -> Owner | None:
-        """The repository and branch that the store belongs to."""
-        return self._known.get((OWNER,), super().owner)
 
     def bind(self, owner: Owner) -> None:
         """Give the store an owner, whatever it had."""
@@ -301,7 +246,7 @@ class DuckDBStore(DuckDBReader):
 
     def recall(self, rollback: Rollback | None) -> None:
         """Be under this rollback, or under none, from now on, as the ledger tells; and lack the past no more."""
-        with self._transaction(ROLLBACK):
+        with self._transaction(CURSORS, ROLLBACK):
             rollbacks.set_rollback(self._connection, rollback)
             state.set_cursor(self._connection, state.LACKS_PAST, 0)
 
@@ -440,17 +385,18 @@ class DuckDBStore(DuckDBReader):
     def mark_uploaded(self, seq: int) -> None:
         """The ledger has the host events up to this one. Those of them that are older than a week go."""
         drill, now = self.last_drill(), self._clock.now()
-        with self._transaction(*(() if drill is None or drill.at >= now - state.EVENTS_KEPT else (DRILL,))):
+        gone = () if drill is None or drill.at >= now - state.EVENTS_KEPT else (DRILL,)
+        with self._transaction(CURSORS, *gone):
             mark_events_uploaded(self._connection, seq, now)
 
     def note_recorded_versions(self, branch: str, versions: int) -> None:
         """Note how many versions the ledger has of a branch."""
-        with self._transaction():
+        with self._transaction(CURSORS):
             state.set_cursor(self._connection, f"{state.RECORDED_CURSOR} {branch}", versions)
 
     def mark_intervals_uploaded(self, change: int) -> None:
         """The ledger has the intervals as they were after this change."""
-        with self._transaction():
+        with self._transaction(CURSORS):
             state.move_cursor(self._connection, intervals.INTERVAL_CURSOR, change)
 
     @contextmanager
