@@ -24,6 +24,7 @@ from reconciler.daemon.backups import Backups
 from reconciler.daemon.conditions import ConditionLog, Conditions, Phase, show_upload_error
 from reconciler.daemon.control import DaemonControl, HostState
 from reconciler.daemon.drift import DriftHealer, DriftReporter
+from reconciler.daemon.drills import Drills
 from reconciler.daemon.events import EventPublisher
 from reconciler.daemon.followers import FollowerContext, FollowerThread
 from reconciler.daemon.history import Backfill, HistoryUpload
@@ -221,6 +222,7 @@ def make_dependencies(given: DaemonParts, log: Log, metrics: Metrics, stack: Exi
         policy_engine=TimedPolicyEngine(stack.enter_context(openers.policy_engine()), metrics),
         drift=DriftHealer(conditions, log, clock) if settings.heal_drift else DriftReporter(conditions, clock),
         backups=Backups(given.state, store, clock, log, metrics),
+        drills=Drills(given.state, store, given.bundled, clock, log),
         host_config=HostConfigReader(settings.config_resource, log),
         compare_view=given.compare_view,
         conditions=conditions,

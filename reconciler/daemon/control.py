@@ -235,7 +235,7 @@ class DaemonControl:
 
     def drill(self, by: str) -> Future[Drilled]:
         """Halt and release some rows of a copy, on the thread that asks."""
-        drilled = self._host.drill_copy()
+        drilled = self._host.deps.drills.rehearse()
         self.note(DRILLED, drill_detail(drilled, by))
         return _done(drilled)
 

@@ -13,7 +13,7 @@ from reconciler.daemon.metrics import count_reconcile
 from reconciler.errors import BranchError, InUse, NeedsHuman, ReconcilerError, RefusedError, RetryLater, UsageError
 from reconciler.kinds.build import stored_kinds
 from reconciler.metrics import Outcome
-from reconciler.model.halt import DRILLED, HaltAct
+from reconciler.model.halt import HaltAct
 from reconciler.model.host import ConditionSeverity
 from reconciler.model.log import Level
 from reconciler.reconcile.admission import AdmissionController
@@ -24,7 +24,6 @@ from reconciler.reconcile.walk import CommitProcessor
 from reconciler.report.sync import applied_message, refused_message
 from reconciler.service.context import BRANCH
 from reconciler.service.control import explain_no_way_back, suspension_error
-from reconciler.service.drill import drill_detail, drill_halts
 from reconciler.service.recall import recall_past
 from reconciler.service.rehearsal import rehearse_step
 from reconciler.status import HALTS, BranchHead, Scan, StoreState, read_store_state
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from reconciler.daemon.backups import Backups
     from reconciler.daemon.conditions import Conditions
     from reconciler.daemon.drift import DriftHealer, DriftReporter
+    from reconciler.daemon.drills import Drills
     from reconciler.daemon.followers import FollowerThread
     from reconciler.daemon.history import HistoryUpload
     from reconciler.daemon.hostconfig import HostConfigReader
@@ -57,13 +57,10 @@ if TYPE_CHECKING:
     from reconciler.reconcile.sync import CommitApproval, SyncResult
     from reconciler.reconcile.targets import MoreIntervals
     from reconciler.reconcile.walk import Progress
-    from reconciler.report.halts import Drilled
     from reconciler.service.context import Target
     from reconciler.service.releasing import ReleaseJudge
 
 T = TypeVar("T")
-DRILL_INTERVAL, FIRST_DRILL = 86_400.0, 120.0
-"""Seconds between two drills of a halt, and until the first one."""
 POLICY_ENGINE_IDLE = 600.0
 """Seconds without a reconcile after which the policies' process frees its memory."""
 CONFIG_CONDITION = "Orders"
@@ -96,6 +93,7 @@ class Dependencies(Struct, frozen=True):
     policy_engine: PolicyEngine
     drift: DriftHealer | DriftReporter
     backups: Backups
+    drills: Drills
     host_config: HostConfigReader
     compare_view: CompareView | None
     conditions: Conditions
@@ -371,29 +369,13 @@ class Host:
     def drill(self) -> None:
         """Prove on a copy that halting works. Raises `NeedsHuman` when it does not."""
         try:
-            drilled = self.drill_copy()
-        except UsageError:  # there is nothing that can be halted
-            return
-        self.deps.store.store().record_event(DRILLED, drill_detail(drilled, "the daemon"))
-        self.refresh()
-        if drilled.error:
-            raise NeedsHuman(
-                f"the drill of a halt failed: {drilled.error}", hint="`reconciler halt --drill` repeats it"
-            )
-        self.deps.log.event("Drilled", rows=drilled.rows, seconds=drilled.seconds)
-
-    def drill_copy(self) -> Drilled:
-        """The same for any thread, which records nothing."""
-        with self.deps.store.reading() as rows:
-            return drill_halts(rows, self.bundled, self.deps.state_folder, self.deps.clock)
+            self.deps.drills.make()
+        finally:
+            self.refresh()
 
     def until_drill(self) -> float:
-        """Seconds until the next drill is due; a clock that was put back does not put it off for long."""
-        last = self.observed.stored.drill
-        if last is None:
-            return FIRST_DRILL
-        left = DRILL_INTERVAL - (self.deps.clock.now() - last.at).total_seconds()
-        return min(max(left, FIRST_DRILL), DRILL_INTERVAL)
+        """Seconds until the next drill is due."""
+        return self.deps.drills.until_next(self.observed.stored.drill)
 
     def back_up(self) -> Path:
         """Copy the store, and delete copies that are too old."""
