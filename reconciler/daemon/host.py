@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from reconciler.daemon.repository import FollowedRepository
     from reconciler.kinds.kind import Kinds
     from reconciler.metrics import Metrics
+    from reconciler.model.commit import Applied
     from reconciler.model.halt import HaltStep
     from reconciler.model.live import CompareView
     from reconciler.model.rollback import RollbackRequest
@@ -129,6 +130,7 @@ class Host:
         self._recovered = False
         self._store_id = ""
         self._recall_at = 0.0
+        self._configured: Applied | None = None
         self.observed = Observation()
         self.obeyed = StoreState()
         self.followers: tuple[FollowerThread, ...] = ()
@@ -224,7 +226,15 @@ class Host:
         count_reconcile(self.deps.metrics, result, time.perf_counter() - began)
         if result is not None:
             self._publish(result)
+            self._follow_up(result)
         return result
+
+    def _follow_up(self, result: SyncResult) -> None:
+        """Do what nobody waits for who waits for rows to be live."""
+        with self.close_on_error():
+            self._exchange()
+            if result.applied_step is not None and self._drift_is_left():
+                self.look_for_drift()  # the commit may have written what differed
 
     def _reconcile(self, request: SyncRequest | None, heartbeat: Callable[[], None]) -> SyncResult | None:
         self._reconciled_at = time.monotonic()
@@ -239,9 +249,7 @@ class Host:
                 result = reconciler.sync(report, approval, rejudge=rejudge)
                 if result.applied_step is None and recovered is not None:
                     result = replace(result, applied_step=recovered)
-                self.refresh()
-                if result.applied_step is not None and self._drift_is_left():
-                    self.look_for_drift()  # the commit may have written what differed
+                self._observe_store()
                 return result
             reconciler.offer_waiting(report)
             self.refresh()
@@ -411,16 +419,24 @@ class Host:
             self.deps.policy_engine.close_idle()
 
     def refresh(self) -> None:
-        """Observe the store, and apply the host config."""
-        store, deps = self.deps.store.store(), self.deps
-        before = self.observed.stored.applied
+        """Observe the store, and exchange with it what others upload and send."""
+        self._observe_store()
+        self._exchange()
+
+    def _observe_store(self) -> None:
+        store = self.deps.store.store()
         self.observed = replace(self.observed, stored=replace(self.observed.stored, applied=store.applied()))
         self.observed = replace(self.observed, stored=read_store_state(store))
+
+    def _exchange(self) -> None:
+        """Exchange host events with those who upload and send them, and apply the host config of what is live."""
+        store, deps = self.deps.store.store(), self.deps
         deps.upload.exchange_events(store)
         self.on_refresh(store)
         applied = self.observed.stored.applied
-        if applied is None or applied == before:
+        if applied is None or applied == self._configured:
             return
+        self._configured = applied
         try:
             deps.host_config.refresh(store, self.kinds())
         except NeedsHuman as error:
