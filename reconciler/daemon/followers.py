@@ -20,6 +20,7 @@ from reconciler.backoff import IN_USE_RETRY, Backoff
 from reconciler.errors import InUse, NeedsHuman, ReconcilerError
 from reconciler.model.host import ConditionSeverity
 from reconciler.model.log import Level
+from reconciler.slices import let_go
 from reconciler.status import FollowerStatus
 
 if TYPE_CHECKING:
@@ -189,6 +190,8 @@ class FollowerThread:
             step = None
         if step is not None:
             self.follower.apply(step)
+            left, step = list(step.rows), None
+            let_go(left)
             if self._is_check_due():  # what it could not take, it has to find although more and more is coming
                 self._catch_up()
         elif not self._stopping.is_set():

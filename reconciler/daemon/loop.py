@@ -30,6 +30,7 @@ from reconciler.errors import (
     UsageError,
 )
 from reconciler.model.host import ConditionSeverity
+from reconciler.slices import let_go
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -269,7 +270,9 @@ class Loop:
             self._conditions.heartbeat()
             self._obey_halts()
             if job is not None:
-                self._do(job)
+                left = self._do(job)
+                del job
+                let_go(left)
                 self._used = time.monotonic()
             elif time.monotonic() - self._used > self._intervals.close_idle:
                 self._close_idle()
@@ -295,8 +298,10 @@ class Loop:
         else:
             self._conditions.clear("Resting")
 
-    def _do(self, job: Job) -> None:
+    def _do(self, job: Job) -> list[object]:
+        """Do a job; what its result holds much of."""
         self._begun = time.monotonic()
+        left: list[object] = []
         self._conditions.enter(PHASES[job.task])
         try:
             result = self._execute(job)
@@ -314,7 +319,9 @@ class Loop:
             self._conditions.clear(PHASES[job.task])
             for future in job.futures:
                 future.set_result(result)
+            left = result.contents() if job.task is Task.RECONCILE and result is not None else []
         self._conditions.enter(Phase.IDLE)
+        return left
 
     def _execute(self, job: Job) -> Any:
         if job.task in ASKED_FOR:

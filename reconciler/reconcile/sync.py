@@ -23,6 +23,7 @@ from reconciler.reconcile.holds import find_held
 from reconciler.reconcile.outbox import Outbox, OutboxRecorder
 from reconciler.reconcile.record import Recorder, RecordResult, backfill
 from reconciler.reconcile.walk import ProcessedCommit, WalkStart, mainline_contains, walk_history
+from reconciler.slices import SLICE, contents, let_go
 from reconciler.snapshot.snapshot import EmptyBase, LoadedBase
 from reconciler.tables.rows import changes_under, rows_under
 
@@ -94,6 +95,10 @@ class SyncResult(Struct, frozen=True):
     history: RecordResult | None
     applied_step: AppliedStep | None = None
 
+    def contents(self) -> list[object]:
+        """What it holds much of, to `let_go` once it is dropped."""
+        return [*self.plan.changes, *(self.applied_step.rows if self.applied_step else ())]
+
 
 class Reconciler(Struct, frozen=True):
     """Reconciles one branch of one repository into one store and one ledger (None: no history is kept).
@@ -153,6 +158,9 @@ class Reconciler(Struct, frozen=True):
         history = recorder.result if recorder else None
         if history is not None and history.error is None and (history.behind or rewritten):
             history = self._backfill(head, history.versions, progress)
+        left = contents(start, mainline) if len(plan.changes) > SLICE else []
+        del start, mainline, recorder
+        let_go(left)
         return SyncResult(head, self.store.applied(), self.store.last_attempt(), plan, history, step)
 
     def offer_waiting(self, progress: Progress) -> None:
