@@ -48,9 +48,13 @@ COPY --from=build /opt/reconciler /opt/reconciler
 COPY --chmod=0555 deploy/container/healthcheck.py /opt/reconciler/bin/healthcheck
 
 # The root file system may be read-only: /var/lib/reconciler is a volume, /tmp a tmpfs.
+# Python's own allocator gives back whole megabytes alone, and few of them are free when a large commit is done; the C
+# library's gives back pages. Each of its arenas keeps some, and there would be eight for each processor.
 ENV PATH="/opt/reconciler/bin:${PATH}" \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
+    PYTHONMALLOC=malloc \
+    MALLOC_ARENA_MAX=2 \
     TMPDIR=/tmp \
     RECONCILER_STATE_DIR=/var/lib/reconciler
 USER 10001:10001

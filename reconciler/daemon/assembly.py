@@ -16,7 +16,7 @@ from reconciler.adapters.duckdb.sharing import SharedStore
 from reconciler.adapters.files import write_spooled
 from reconciler.adapters.lock import hold_folder
 from reconciler.adapters.log import DaemonLog, Style
-from reconciler.adapters.machine import SystemClock
+from reconciler.adapters.machine import SystemClock, return_freed_memory
 from reconciler.adapters.redis.sessions import make_sessions
 from reconciler.answers import to_json
 from reconciler.backoff import Backoff
@@ -90,6 +90,8 @@ until all objects are. 10,000 objects take about 5 ms; 20 million are 400,000 re
 REST = timedelta(seconds=5)
 """How long the daemon has to be idle: until then followers and readers have what a large commit left, or another
 commit comes."""
+ONCE = timedelta(seconds=1.5)
+"""How long memory is given back after that: each rest once, or twice. What followers free meanwhile goes next time."""
 IDLE_COLLECTIONS = 5
 """Collections of the middle generation after which an idle moment is used for a full one: 50,000 more objects."""
 
@@ -123,8 +125,11 @@ class Daemon(Struct, frozen=True):
     def check(self) -> None:
         """To be called now and then: sees to what nobody else would notice."""
         snapshot = self._conditions.snapshot()
-        if snapshot.phase is Phase.IDLE and SystemClock().now() - snapshot.phase_since > REST:
+        rested = SystemClock().now() - snapshot.phase_since
+        if snapshot.phase is Phase.IDLE and rested > REST:
             collect_garbage_if_due()
+            if rested < REST + ONCE:
+                return_freed_memory()
         if self.log.trouble:
             hint = "what happens is still told on stderr; see that the disk has room and may be written"
             self._conditions.set(LOG, ConditionSeverity.RETRYING, "NotWritten", self.log.trouble, hint)
