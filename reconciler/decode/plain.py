@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from enum import Enum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from reconciler.decode.build import OddScalar, resolve_scalar
 
@@ -45,23 +45,22 @@ class _Open(Enum):
     NOTHING = ""
 
 
-class _Line(NamedTuple):
-    """The column of a key or dash, from 0, how much farther right what is behind the dash begins, and what is there.
+_Line: TypeAlias = "tuple[int, int, str | None, _Scalar | tuple[_Scalar, ...] | _Open]"
+"""The column of a key or dash, from 0, how much farther right what is behind the dash begins, the key and the value.
 
-    A column below 0 is that of a line that says nothing, or begins a document.
-    """
-
-    column: int
-    dash: int = 0
-    key: str | None = None
-    value: _Scalar | tuple[_Scalar, ...] | _Open = None
+A column below 0 is that of a line that says nothing, or begins a document. A plain tuple: the interpreter takes one
+apart several times as fast as one with names.
+"""
 
 
 class _NotPlainError(Exception):
     """A line has something else than what is taken; never leaves this module."""
 
 
-_SILENT, _START = _Line(-1), _Line(-2)
+_NOTHING: Final = _Open.NOTHING
+_SAYS_NOTHING, _BEGINS = -1, -2
+_SILENT: _Line = (_SAYS_NOTHING, 0, None, None)
+_START: _Line = (_BEGINS, 0, None, None)
 _NO_CONTENT = re.compile(r"(?P<start>---)?(?: *|(?(start) +| *)#.*)")
 # Possessive, so that no line takes longer than it is long
 _CONTENT = re.compile(
@@ -96,7 +95,7 @@ def _read_line(line: str) -> _Line:
             raise _NotPlainError
     elif not isinstance(resolve_scalar(key), str):
         raise _NotPlainError
-    return _Line(len(indent), len(dash or ""), key, value)
+    return len(indent), len(dash or ""), key, value
 
 
 def _read_value(
@@ -151,33 +150,39 @@ def _read_document(lines: Iterable[tuple[int, _Line]]) -> tuple[Plain, bool]:
     pending: str | None = None
     for number, (column, dash, key, value) in lines:
         if column < 0:
-            if column == _START.column:
+            if column == _BEGINS:
                 return Plain(root, start), False
             continue
         if pending is not None:
             if column > at or (dash and column == at):
                 below: Any = [] if dash else {}
                 here[pending] = below
-                outer.append((at, here))
+                _enter(outer, at, here)
                 at, here = column, below
             pending = None
-        while column < at or (column == at and not dash and isinstance(here, list)):
-            at, here = outer.pop()
-        if column != at or isinstance(here, list) != bool(dash) or len(outer) > MAX_DEPTH:
-            raise _NotPlainError
+        if column != at or dash or here.__class__ is list:  # most lines are one more key of the same mapping
+            while column < at or (column == at and not dash and isinstance(here, list)):
+                at, here = outer.pop()
+            if column != at or isinstance(here, list) != bool(dash):
+                raise _NotPlainError
         if dash:
             if key is None:
                 here.append([*value] if isinstance(value, tuple) else value)
                 continue
             item: dict[str, Value] = {}
             here.append(item)
-            outer.append((at, here))
+            _enter(outer, at, here)
             at, here = column + dash, item
         if key in here:
             raise _NotPlainError
-        if value is _Open.NOTHING:
-            pending, here[key] = key, None
-        else:
-            here[key] = [*value] if isinstance(value, tuple) else value
+        pending = key if value is _NOTHING else None
+        here[key] = None if pending else [*value] if isinstance(value, tuple) else value
         start = start or number
     return Plain(root, start), True
+
+
+def _enter(outer: list[tuple[int, Any]], column: int, here: Any) -> None:
+    """Remember what a mapping or list is inside of. Raises `_NotPlainError`."""
+    outer.append((column, here))
+    if len(outer) > MAX_DEPTH:
+        raise _NotPlainError
