@@ -255,6 +255,8 @@ def value_at(root: Any, pointer: str) -> Any:
 
 def locate(marks: Mapping[str, Mark], pointer: str, *, of_key: bool = False) -> Mark:
     """The place of a value, or of its key; of what is not in the text, the place of the nearest value around it."""
+    if not pointer and not of_key:  # every document is asked where it starts
+        return marks.get(pointer, _START)
     for candidate in _nearest(pointer, of_key=of_key):
         mark = marks.get(candidate)
         if mark is not None:

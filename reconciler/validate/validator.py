@@ -10,9 +10,7 @@ from __future__ import annotations
 import math
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from msgspec import Struct
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from reconciler import canonical
 from reconciler.kinds.kind import INTEGER_MAX, INTEGER_MIN, Kind, Kinds, SqlType, child, join, locate
@@ -112,7 +110,7 @@ def _normalize_references(kind: Kind, written: dict[str, Any]) -> dict[str, tupl
     return refs
 
 
-class Envelope(Struct, frozen=True):
+class Envelope(NamedTuple):
     """The kind and name of a document, None where they cannot be known, and why the kind cannot."""
 
     kind: Kind | None = None
@@ -172,11 +170,10 @@ _SECRET_MESSAGE = "no secrets in configuration: what is committed stays in the h
 _SECRET_HINT = "delete it, change the secret itself, and let the program read it from its host instead"  # noqa: S105
 
 
-def find_odd_values(value: Any) -> Iterator[Finding]:
+def find_odd_values(value: Any) -> Iterable[Finding]:
     """Every key that names a secret (its value is in no message), and every number beyond a double."""
-    if _is_plain(value):  # nearly all documents: pointers are made only when there is something to point at
-        return
-    yield from _iter_odd(value, "")
+    # Nearly all documents have none: pointers are made only when there is something to point at
+    return () if _is_plain(value) else _iter_odd(value, "")
 
 
 @lru_cache(maxsize=4096)
@@ -186,6 +183,9 @@ def is_secret_name(key: str) -> bool:
     return any("".join(words[-count:]) in _SECRETS for count in (1, 2) if words)
 
 
+_NEVER_ODD = frozenset({str, bool, type(None)})
+"""Types of values that cannot be odd; a value is of one of these, a number, a mapping or a list."""
+_NESTED = frozenset({dict, list})
 MANY_KEYS = 32
 """Keys of a mapping that are more than those of any resource."""
 
@@ -200,16 +200,20 @@ def _is_plain(value: Any) -> bool:
     """Whether nothing is odd. A loop, because every document of a repository passes through it."""
     pending = [value]
     for item in pending:
-        if isinstance(item, str):
-            continue
         if isinstance(item, dict):
             if _has_secret_name(tuple(item)) if len(item) <= MANY_KEYS else any(map(is_secret_name, item)):
                 return False
-            pending.extend(item.values())
-        elif isinstance(item, list):
-            pending.extend(item)
-        elif isinstance(item, (int, float)) and not _is_finite(item):
-            return False
+            members: Iterable[Any] = item.values()
+        else:
+            members = item if isinstance(item, list) else (item,)
+        for member in members:
+            of_type = type(member)
+            if of_type in _NEVER_ODD:
+                continue
+            if of_type in _NESTED:
+                pending.append(member)
+            elif isinstance(member, (int, float)) and not _is_finite(member):
+                return False
     return True
 
 
@@ -301,9 +305,9 @@ class Validator:
                 all_problems.append(_too_many_problems(path, locate(document.marks, "").line))
                 unreadable = True
                 break
-            envelope = read_envelope(document.value, self.kinds)
-            kind, name, line = envelope.kind, envelope.name, locate(document.marks, "").line
-            findings = [*envelope.findings, *self.findings(kind, document)]
+            kind, name, unknown = read_envelope(document.value, self.kinds)
+            line = locate(document.marks, "").line
+            findings = [*unknown, *self.findings(kind, document)]
             if findings:
                 located = locate_findings(path, document, drop_consequences(findings), decoded.problems)
                 fitting, room = take_fitting(located, room)
@@ -338,7 +342,7 @@ class Validator:
             return findings
         if document.ambiguous:
             findings += find_ambiguous_scalars(document.ambiguous, kind)
-        if kind is not None and not any(finding.code == "not-finite" for finding in findings):
+        if kind is not None and not (findings and any(finding.code == "not-finite" for finding in findings)):
             findings += self._violations(kind, document)
             findings += find_unfit_integers(kind, document.value)
         return findings
