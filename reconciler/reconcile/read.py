@@ -98,10 +98,12 @@ class FileReader:
                 left[len(entries)] = file
             elif problems > MAX_PROBLEMS or told > MAX_TOLD:
                 entry = replace(entry, problems=entry.problems[:1])  # noqa: PLW2901
-            entries.append(entry or NO_ENTRY)
+            entry = entry or NO_ENTRY  # noqa: PLW2901
+            entries.append(entry)
             progress(len(entries), count)
-            problems += len(entries[-1].problems)
-            told += sum(problem.size for problem in entries[-1].problems)
+            if entry.problems:
+                problems += len(entry.problems)
+                told += sum(problem.size for problem in entry.problems)
         if left:
             for at, entry in zip(left, self._read_apart(list(left.values())), strict=True):
                 entries[at] = entry
