@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections import OrderedDict, deque
+from functools import partial
 from itertools import chain, repeat, zip_longest
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from reconciler.model.limits import MEGABYTE
 from reconciler.model.problem import NOT_LOCATED, Mark, Problem, Severity
 from reconciler.reconcile.crossing import Shared, pack, unpack
 from reconciler.reconcile.faults import Answer, call_here, cannot_judge, is_commit_fault
+from reconciler.reconcile.forking import count_readers, read_in_copies
 from reconciler.slices import slices
 from reconciler.snapshot.tree import NO_ENTRY
 from reconciler.validate.validator import Validator
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
 
 PARALLEL_FROM = 12_000
 """Number of files from which on it pays to start processes, on two cores with nothing else to do."""
+COPIES_FROM = 1_000
+"""Number of files from which on it pays to copy this process, where that can be done."""
 TOLD_FROM = 1_000
 """Number of files of one change from which on it is told how far reading them is."""
 MAX_CACHED = 4096
@@ -111,6 +115,9 @@ class FileReader:
 
     def _read_once(self, files: Iterable[File], count: int) -> Iterator[tuple[File, FileEntry | None]]:
         """Each file with what it declares; None where that failed or may take long, and when the time is up."""
+        readers = count_readers() if count >= COPIES_FROM else 1
+        if readers > 1:
+            return read_in_copies(partial(_read_in_time, self._read_if_quick), list(files), readers)
         if count >= PARALLEL_FROM:
             return read_in_parallel(self.kinds, files, self._faults.known.by_subject.keys())
         return _read_in_time(self._read_if_quick, files)

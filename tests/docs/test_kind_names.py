@@ -33,6 +33,7 @@ ORDINARY = {
     (Path("adapters/sandbox/child.py"), "signal"): "the module of the standard library",
     (Path("adapters/sandbox/process.py"), "signal"): "the module of the standard library",
     (Path("reconcile/read.py"), "signal"): "the module of the standard library",
+    (Path("reconcile/forking.py"), "signal"): "the module of the standard library",
     (Path("notify/forges.py"), "user"): "the user information of a URL, and who wrote a comment on a forge",
     (Path("cli/commands/service.py"), "account"): "a login of Windows",
     (Path("adapters/windows/manager.py"), "account"): "a login of Windows",
