@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import re
@@ -33,6 +32,8 @@ def return_freed_memory() -> None:
     """Give the system what this process has freed and its C library keeps: glibc's can, no other needs to be told."""
     if sys.platform != "linux":
         return
+    import ctypes
+
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
