@@ -481,20 +481,3 @@ class VersionWithChanges(Answer, frozen=True):
 class Drift(Answer, frozen=True):
     drift: tuple[DriftedRow, ...]
     summary: dict[str, Count]
-
-
-class Resumed(Answer, frozen=True):
-    ended: Suspension | None
-
-
-class Backup(Answer, frozen=True):
-    file: str
-
-
-class Health(Answer, frozen=True):
-    healthy: bool
-    threads: dict[str, str]
-
-
-class Ready(Answer, frozen=True):
-    ready: bool

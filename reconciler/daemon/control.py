@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from reconciler import answers
 from reconciler.daemon.conditions import Phase
 from reconciler.daemon.host import SyncRequest
 from reconciler.daemon.liveview import LiveView
@@ -28,7 +27,15 @@ from reconciler.report.status import build_suspension
 from reconciler.report.sync import Sync, build_drift, build_sync
 from reconciler.report.verification import Restored, Verification, build_restored, build_verification
 from reconciler.service.context import BRANCH, HELD, Heartbeat
-from reconciler.service.control import checked_reason, end_suspension, heal_store, new_rollback, new_suspension
+from reconciler.service.control import (
+    Backup,
+    Resumed,
+    checked_reason,
+    end_suspension,
+    heal_store,
+    new_rollback,
+    new_suspension,
+)
 from reconciler.service.drill import drill_detail
 from reconciler.service.halts import HaltDesk
 from reconciler.service.standing import read_halts
@@ -38,6 +45,7 @@ from reconciler.values import replace
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from reconciler import answers
     from reconciler.canonical import Value
     from reconciler.daemon.host import Host
     from reconciler.daemon.loop import Loop
@@ -162,10 +170,10 @@ class DaemonControl:
         self._deps.log.event("Verifying", by=by)
         return self._loop.submit(self._verify)
 
-    def back_up(self, by: str) -> Future[answers.Backup]:
+    def back_up(self, by: str) -> Future[Backup]:
         """Copy the store."""
         self._deps.log.event("BackingUp", by=by)
-        return _map(self._loop.back_up(), lambda file: answers.Backup(file=str(file)))
+        return _map(self._loop.back_up(), lambda file: Backup(file=str(file)))
 
     def restore(self, by: str, file: str) -> Future[Restored]:
         """Replace the store by a backup, and reconcile."""
@@ -183,13 +191,13 @@ class DaemonControl:
 
         return self._in_turn(suspend_store)
 
-    def resume(self, by: str) -> Future[answers.Resumed]:
+    def resume(self, by: str) -> Future[Resumed]:
         """Start reconciling again, with what was committed meanwhile."""
 
-        def resume_store() -> answers.Resumed:
-            return answers.Resumed(ended=end_suspension(self._deps.store.store(), by))
+        def resume_store() -> Resumed:
+            return Resumed(ended=end_suspension(self._deps.store.store(), by))
 
-        def reconcile_again(resumed: answers.Resumed) -> answers.Resumed:
+        def reconcile_again(resumed: Resumed) -> Resumed:
             self._deps.log.event("Resumed", by=by)
             self._loop.reconcile_again()
             return resumed

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from reconciler import answers
+from reconciler.answers import Answer
 from reconciler.errors import InUse, NeedsHuman, RefusedError, RetryLater, UsageError
 from reconciler.kinds.build import stored_kinds
 from reconciler.model.host import Suspension
@@ -26,6 +28,14 @@ if TYPE_CHECKING:
     from reconciler.report.sync import Sync
     from reconciler.report.verification import Restored, Verification
     from reconciler.service.halts import HaltChoice
+
+
+class Resumed(Answer, frozen=True):
+    ended: answers.Suspension | None
+
+
+class Backup(Answer, frozen=True):
+    file: str
 
 
 class HostControl(Protocol):
@@ -59,7 +69,7 @@ class HostControl(Protocol):
         """Compare the history and the live rows with git."""
         ...
 
-    def back_up(self, by: str) -> Future[answers.Backup]:
+    def back_up(self, by: str) -> Future[Backup]:
         """Copy the store."""
         ...
 
@@ -71,7 +81,7 @@ class HostControl(Protocol):
         """Stop reconciling; `until` is a moment with its zone or a span such as `2h`."""
         ...
 
-    def resume(self, by: str) -> Future[answers.Resumed]:
+    def resume(self, by: str) -> Future[Resumed]:
         """Start reconciling again."""
         ...
 

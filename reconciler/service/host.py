@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
-from reconciler import answers
+from reconciler.answers import Answer
 from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater, UsageError
 from reconciler.report.status import build_status
 from reconciler.service.context import Service
 
 if TYPE_CHECKING:
+    from reconciler import answers
     from reconciler.service.context import Heartbeat
+
+
+class Health(Answer, frozen=True):
+    healthy: bool
+    threads: dict[str, str]
+
+
+class Ready(Answer, frozen=True):
+    ready: bool
 
 
 class Host(Service):
@@ -20,22 +30,22 @@ class Host(Service):
         """What is live, and whether it is what git says."""
         return build_status(self.context.status())
 
-    def health(self) -> answers.Health:
+    def health(self) -> Health:
         """What each thread is doing. Raises `RetryLater` when one has been silent for too long."""
         heartbeats = self.context.heartbeats()
         stuck = ", ".join(_silence(heartbeat) for heartbeat in heartbeats if heartbeat.stuck)
         if stuck:
             raise RetryLater(stuck, hint="restart the daemon; it goes on where it was")
-        return answers.Health(healthy=True, threads={beat.thread: beat.doing for beat in heartbeats})
+        return Health(healthy=True, threads={beat.thread: beat.doing for beat in heartbeats})
 
-    def readiness(self) -> answers.Ready:
+    def readiness(self) -> Ready:
         """Raises `RetryLater` until the first reconcile has ended, however it ended, and while a human has to help."""
         held = self.context.hold()
         if held is not None:
             raise RetryLater(f"{held.reason}: {held.message}", hint=held.hint)
         if not self.context.ready():
             raise RetryLater("the first reconcile has not ended yet")
-        return answers.Ready(ready=True)
+        return Ready(ready=True)
 
 
 def _silence(heartbeat: Heartbeat) -> str:

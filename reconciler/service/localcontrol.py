@@ -8,7 +8,6 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from reconciler import answers
 from reconciler.adapters.duckdb.connection import FILE_NAME, is_there
 from reconciler.errors import InUse, ReconcilerError
 from reconciler.kinds.build import stored_kinds
@@ -21,6 +20,8 @@ from reconciler.report.status import build_suspension
 from reconciler.report.sync import Sync, build_drift, build_sync
 from reconciler.report.verification import Restored, Verification, build_restored, build_verification
 from reconciler.service.control import (
+    Backup,
+    Resumed,
     checked_reason,
     end_suspension,
     explain_no_way_back,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from contextlib import AbstractContextManager
 
+    from reconciler import answers
     from reconciler.adapters.duckdb.reader import DuckDBReader
     from reconciler.model.host import HostCondition
     from reconciler.ports import Store
@@ -93,10 +95,10 @@ class LocalControl:
         with self._host.open_verifier() as verifier:
             return _done(build_verification(verifier.verify(self._host.progress)))
 
-    def back_up(self, by: str) -> Future[answers.Backup]:
+    def back_up(self, by: str) -> Future[Backup]:
         """Copy the store into the state folder's `backups`."""
         with self._host.open_place() as place:
-            return _done(answers.Backup(file=str(self._host.openers.back_up(place.state))))
+            return _done(Backup(file=str(self._host.openers.back_up(place.state))))
 
     def restore(self, by: str, file: str) -> Future[Restored]:
         """Replace the store by a backup."""
@@ -111,10 +113,10 @@ class LocalControl:
             store.suspend(suspension)
         return _done(build_suspension(suspension))
 
-    def resume(self, by: str) -> Future[answers.Resumed]:
+    def resume(self, by: str) -> Future[Resumed]:
         """Start reconciling again."""
         with self._host.open_store() as store:
-            return _done(answers.Resumed(ended=end_suspension(store, by)))
+            return _done(Resumed(ended=end_suspension(store, by)))
 
     def roll_back(self, by: str, reason: str, to: str | None = None) -> Future[WentBack]:
         """Go to an earlier applied commit."""

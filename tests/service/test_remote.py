@@ -12,7 +12,7 @@ import pytest
 from reconciler import answers
 from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RetryLater, UsageError
 from reconciler.service import remote
-from reconciler.service.control import HostControl
+from reconciler.service.control import HostControl, Resumed
 from reconciler.service.endpoint import find_endpoint
 from reconciler.service.endpoints import ENDPOINTS
 from reconciler.service.halts import HaltChoice
@@ -40,7 +40,7 @@ def test_each_call_reaches_the_daemon() -> None:
         assert asking.ask(HostControl.verify, "maren").rows == 0
         assert asking.ask(HostControl.suspend, "maren", "NFP", "2099-01-01T00:00Z").until is None
         assert asking.ask(HostControl.suspend, "maren", "NFP").until is None
-        assert asking.ask(HostControl.resume, "maren") == answers.Resumed(ended=None)
+        assert asking.ask(HostControl.resume, "maren") == Resumed(ended=None)
         assert asking.ask(HostControl.restore, "maren", "/backups/one.zip").aside is None
         by: dict[str, object] = {"by": "maren"}
         assert site.daemon.asked == [

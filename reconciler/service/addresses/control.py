@@ -9,7 +9,7 @@ from reconciler.report.halts import Drilled, Halted, Released
 from reconciler.report.rollback import RollbackEnded, WentBack
 from reconciler.report.sync import Sync
 from reconciler.report.verification import Restored, Verification
-from reconciler.service.control import HostControl
+from reconciler.service.control import Backup, HostControl, Resumed
 from reconciler.service.endpoint import (
     BY,
     FLAG,
@@ -129,7 +129,7 @@ ENDPOINTS: Final = (
     ),
     _operation("/v1/heal", HostControl.heal, answers.Drift, "Make the live rows what git says"),
     _operation("/v1/verify", HostControl.verify, Verification, "Compare the history and the live rows with git"),
-    _operation("/v1/backup", HostControl.back_up, answers.Backup, "Copy the store"),
+    _operation("/v1/backup", HostControl.back_up, Backup, "Copy the store"),
     _operation(
         "/v1/restore",
         HostControl.restore,
@@ -165,7 +165,7 @@ ENDPOINTS: Final = (
         ),
         slow=False,
     ),
-    _operation("/v1/resume", HostControl.resume, answers.Resumed, "Start reconciling again", slow=False),
+    _operation("/v1/resume", HostControl.resume, Resumed, "Start reconciling again", slow=False),
     _operation(
         "/v1/rollback",
         HostControl.roll_back,

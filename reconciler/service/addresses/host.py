@@ -13,7 +13,7 @@ from reconciler.service.endpoint import (
     Runs,
     read,
 )
-from reconciler.service.host import Host
+from reconciler.service.host import Health, Host, Ready
 
 STATUS: Final = (read("/v1/status", Host.status, answers.Status, NOW, "How this host stands", weak=True),)
 HEALTH: Final = (
@@ -23,7 +23,7 @@ HEALTH: Final = (
         Host.health,
         "Whether every thread gives signs of life",
         PROBES,
-        answers.Health,
+        Health,
         role=Role.OPEN,
         runs=Runs.LOOP,
         unavailable="stuck",
@@ -34,7 +34,7 @@ HEALTH: Final = (
         Host.readiness,
         "Whether the first reconcile has ended",
         PROBES,
-        answers.Ready,
+        Ready,
         role=Role.OPEN,
         runs=Runs.LOOP,
         unavailable="not-ready",
