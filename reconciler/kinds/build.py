@@ -44,6 +44,7 @@ def build_kind(schema: Mapping[str, Any], origin: str) -> Kind:
         references=tuple(Reference(role, one["kind"], one["many"]) for role, one in references),
         importance=tuple(annotation.get("importance", ())),
         halt=annotation.get("halt", {}),
+        risk=annotation.get("risk", {}),
         schema=schema,
         origin=origin,
         digest=canonical.digest(schema),

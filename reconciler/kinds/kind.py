@@ -131,7 +131,8 @@ class Kind(Struct, frozen=True):
     """One kind of resource. `columns` starts with the key column and leaves out created_at and updated_at.
 
     `importance` names columns and roles, the most important first, as far as the schema does. `halt` has the columns
-    that a halt sets, and to what; a kind without them cannot be halted.
+    that a halt sets, and to what; a kind without them cannot be halted. `risk` has, by field, which direction loosens
+    (`kinds.risk` reads it).
     """
 
     name: str
@@ -145,6 +146,7 @@ class Kind(Struct, frozen=True):
     digest: str
     importance: tuple[str, ...] = ()
     halt: Mapping[str, Any] = field(default_factory=dict)
+    risk: Mapping[str, str | Mapping[str, str]] = field(default_factory=dict)
 
     def __hash__(self) -> int:
         return hash(self.digest)
@@ -275,7 +277,7 @@ def _nearest(pointer: str, *, of_key: bool) -> Iterator[str]:
 
 
 ANNOTATION = "x-reconciler"
-REMARKS = frozenset({"importance", "units", "spreadsheet", "halt"})
+REMARKS = frozenset({"importance", "units", "spreadsheet", "halt", "risk"})
 """Members of it on which no table depends, and no verdict on a document."""
 BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 

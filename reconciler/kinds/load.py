@@ -31,6 +31,7 @@ from reconciler.kinds.kind import (
 )
 from reconciler.kinds.names import find_name_flaws
 from reconciler.kinds.parts import VALUES, Flaw, list_parts
+from reconciler.kinds.risk import find_risk_flaws
 from reconciler.model.problem import Problem
 from reconciler.values import replace
 from reconciler.words import did_you_mean
@@ -122,9 +123,9 @@ def _read_candidate(path: str, decoded: Decoded, meta_schema: MetaSchema, proble
     if flaws or decoded.problems or not isinstance(document.value, dict):
         return None
     kind = build_kind(document.value, path)
-    halting = tuple(find_halt_flaws(kind))
-    problems.extend(_to_problem(path, document, flaw) for flaw in halting)
-    return None if halting else _Candidate(document, kind)
+    remarked = (*find_halt_flaws(kind), *find_risk_flaws(kind))
+    problems.extend(_to_problem(path, document, flaw) for flaw in remarked)
+    return None if remarked else _Candidate(document, kind)
 
 
 def _find_flaws(path: str, document: Document, meta_schema: MetaSchema) -> tuple[Flaw, ...]:
