@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
+
+from msgspec import Meta
 
 from reconciler import answers
+from reconciler.kinds.risk import fields_without_rule
 from reconciler.report.tables import Column, Nature, TextTable
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ KIND_COLUMNS = (
     Column("key", 4, Nature.NAME),
     Column("columns", 3, Nature.NUMBER),
     Column("from", 2),
+    Column("without direction", 5, Nature.TEXT),
 )
 
 
@@ -28,6 +32,9 @@ class KindSummary(answers.Answer, frozen=True):
     key: str
     columns: answers.Count
     origin: Origin
+    without_direction: Annotated[
+        tuple[str, ...], Meta(description="columns of which the schema does not say what loosens: any change does")
+    ]
 
 
 class Kinds(answers.Answer, frozen=True):
@@ -42,6 +49,7 @@ def build_kind_summary(kind: Kind, origin: str) -> KindSummary:
         key=kind.key,
         columns=len(kind.columns),
         origin=cast("Origin", origin),
+        without_direction=fields_without_rule(kind),
     )
 
 
@@ -51,4 +59,4 @@ def kind_table(kinds: Sequence[KindSummary]) -> TextTable:
 
 
 def _kind_cells(kind: KindSummary) -> tuple[str, ...]:
-    return (kind.kind, kind.table, kind.key, str(kind.columns), kind.origin)
+    return (kind.kind, kind.table, kind.key, str(kind.columns), kind.origin, ", ".join(kind.without_direction) or "-")
