@@ -27,6 +27,7 @@ HealthState = Literal["Healthy", "Progressing", "Degraded", "Suspended"]
 FateWord = Literal["live", "was-live", "skipped", "refused", "invalid", "held", "pending"]
 WhyEnded = Literal["replaced", "rolled-back", "branch-switched", "halt-changed"]
 Operation = Literal["create", "update", "delete"]
+DirectionWord = Literal["tighten", "loosen", "neutral"]
 FollowerState = Literal["Starting", "Following", "Retrying", "Stalled"]
 Session = dict[str, str]
 """A session by column; the columns are those of the schema `session_state`."""
@@ -380,6 +381,18 @@ class FieldChange(Answer, frozen=True):
     new: Any
 
 
+class FieldRisk(Answer, frozen=True):
+    direction: DirectionWord
+    factor: Annotated[float, Meta(description="how many times the old number the new one is")] | UnsetType = UNSET
+
+
+class ChangeRisk(Answer, frozen=True):
+    """What a change does to the risk that may be taken; of an update also what each field does."""
+
+    direction: DirectionWord
+    fields: dict[str, FieldRisk]
+
+
 class Change(Answer, frozen=True):
     """What happens to one resource."""
 
@@ -391,6 +404,7 @@ class Change(Answer, frozen=True):
     line: int | None
     fields: tuple[FieldChange, ...]
     destructive: bool
+    risk: ChangeRisk
     halted: Annotated[dict[str, Any], Meta(description="what a halt of this host sets in its row")] | UnsetType = UNSET
 
 
@@ -415,6 +429,7 @@ class RecordedChange(Answer, frozen=True):
     line: int | None
     fields: tuple[FieldChange, ...]
     destructive: bool
+    risk: ChangeRisk
     text: Annotated[str, Meta(description="the same in words")]
     branch: (
         Annotated[str, Meta(description="the branch that has the commit, where it is not the one asked")] | UnsetType

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from reconciler.answers import Answer, Change, Count, DescribedChange, Operation, Problem, Sha
+from reconciler.answers import Answer, Change, Count, DescribedChange, DirectionWord, Operation, Problem, Sha
 
 
 class PlanSummary(Answer, frozen=True):
@@ -21,6 +21,12 @@ class PlanSummary(Answer, frozen=True):
         Annotated[int, Meta(ge=1, description="how many problems and changes are left out; not there when none")]
         | UnsetType
     ) = UNSET
+
+
+class PlanRisk(Answer, frozen=True):
+    direction: Annotated[DirectionWord, Meta(description="loosen where any change does")]
+    loosen: Count
+    tighten: Count
 
 
 class RulesSummary(Answer, frozen=True):
@@ -106,6 +112,7 @@ class Plan(Answer, frozen=True):
     remedies: tuple[Remedy, ...] = ()
     behind: Annotated[int | None, Meta(description="commits of the base that the head lacks; null: not known")] = None
     rule_changes: tuple[RuleChange, ...] = ()
+    risk: PlanRisk = PlanRisk(direction="neutral", loosen=0, tighten=0)
 
 
 class Measured(Answer, frozen=True):

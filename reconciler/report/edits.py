@@ -62,9 +62,9 @@ class Edited(answers.Answer, frozen=True):
     problems: tuple[answers.Problem, ...]
 
 
-def build_edited(edited: EditedTree, plan: Plan | None, *, written: bool) -> Edited:
+def build_edited(edited: EditedTree, found: tuple[Plan, Kinds] | None, *, written: bool) -> Edited:
     """`set --format json`"""
-    planned = build_plan(plan) if plan else None
+    planned = build_plan(*found) if found else None
     return Edited(
         resources=tuple(_build_resource(one) for one in edited.resources),
         files=tuple(file.path for file in edited.files),

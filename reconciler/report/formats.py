@@ -96,7 +96,7 @@ def render_plan_github(plan: Plan, kinds: Kinds) -> str:
     return _render_annotations(
         "plan",
         plan.problems,
-        [*_deletion_lines(plan, kinds), *filter(None, [count_halted(plan)]), *outcome_lines(plan)],
+        [*_deletion_lines(plan, kinds), *filter(None, [count_halted(plan)]), *outcome_lines(plan, kinds)],
     )
 
 
@@ -365,7 +365,7 @@ def render_checked_json(checked: CheckResult) -> str:
 
 def render_plan_json(plan: Plan, kinds: Kinds) -> str:
     """`plan --format json`"""
-    return dump_json(answers.to_json(build_plan(plan)))
+    return dump_json(answers.to_json(build_plan(plan, kinds)))
 
 
 PROBLEM_FORMATS: Mapping[str, Callable[[CheckResult], str]] = {

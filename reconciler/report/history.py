@@ -95,7 +95,7 @@ def build_recorded_change(
 
 def build_described_change(change: Change, kinds: Kinds) -> answers.DescribedChange:
     """A change as a plan has it, with its text. `path` and `line` are None where the history does not know them."""
-    return _without_path(change, describe_change(build_change(change), full_change_lines(change, kinds)))
+    return _without_path(change, describe_change(build_change(change, kinds), full_change_lines(change, kinds)))
 
 
 def fit_described(changes: Sequence[Change], kinds: Kinds) -> tuple[tuple[answers.DescribedChange, ...], int]:

@@ -6,6 +6,7 @@ A line of text has a style, which the command line may colour.
 from __future__ import annotations
 
 from enum import Enum, auto
+from functools import partial
 from textwrap import indent
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
@@ -13,7 +14,8 @@ from msgspec import UNSET, structs
 
 from reconciler import answers, canonical, reviews
 from reconciler.kinds.kind import INACTIVE, STATUS_FIELD
-from reconciler.model.change import Op, Prune
+from reconciler.kinds.risk import Direction, FieldRisk, judge_field
+from reconciler.model.change import FieldChange, Op, Prune
 from reconciler.report.commits import short_sha
 from reconciler.report.escape import dump_json, escape_line
 from reconciler.report.problems import (
@@ -29,6 +31,7 @@ from reconciler.report.problems import (
     written_size,
 )
 from reconciler.report.review import build_measurements, build_reach, build_remedy, build_rules, measure_lines
+from reconciler.report.risk import build_change_risk, build_plan_risk, describe_field_risk, describe_plan_risk
 from reconciler.report.rulechanges import build_rule_changes, rule_change_lines
 
 if TYPE_CHECKING:
@@ -53,7 +56,7 @@ NOTHING = "-"
 """Stands for a missing value."""
 
 
-def build_change(change: Change) -> answers.Change:
+def build_change(change: Change, kinds: Kinds) -> answers.Change:
     """A change as `plan --format json` has it; 30.0 is written 30."""
     resource = change.resource
     return answers.Change(
@@ -70,6 +73,7 @@ def build_change(change: Change) -> answers.Change:
             for field in change.fields
         ),
         destructive=change.destructive,
+        risk=build_change_risk(change, kinds),
         halted=UNSET
         if change.halted is None
         else {name: canonical.normalize(one) for name, one in change.halted.items()},
@@ -113,9 +117,9 @@ def select_parts(
     return PlanSelection(problems, omitted, changes, len(plan.changes) - len(changes))
 
 
-def format_change(change: Change) -> str:
+def format_change(change: Change, kinds: Kinds) -> str:
     """A change as a list in a JSON document has it."""
-    return format_entry(build_change(change))
+    return format_entry(build_change(change, kinds))
 
 
 def format_entry(change: answers.Answer) -> str:
@@ -123,13 +127,13 @@ def format_entry(change: answers.Answer) -> str:
     return indent(dump_json(answers.to_json(change)), "    ") + ","
 
 
-def build_plan(plan: Plan) -> reviews.Plan:
+def build_plan(plan: Plan, kinds: Kinds) -> reviews.Plan:
     """A plan as `plan --format json` has it."""
-    shown = select_parts(plan, problem_json, format_change)
+    shown = select_parts(plan, problem_json, partial(format_change, kinds=kinds))
     return reviews.Plan(
         base=plan.base,
         head=plan.head,
-        changes=tuple(map(build_change, shown.changes)),
+        changes=tuple(build_change(change, kinds) for change in shown.changes),
         summary=build_plan_summary(plan, shown.omitted_problems + shown.omitted_changes),
         problems=tuple(map(build_problem, shown.problems)),
         partial=plan.partial[:MAX_UNREAD_LISTED],
@@ -140,6 +144,7 @@ def build_plan(plan: Plan) -> reviews.Plan:
         remedies=tuple(map(build_remedy, plan.review.remedies)),
         behind=plan.review.behind,
         rule_changes=build_rule_changes(plan),
+        risk=build_plan_risk(plan, kinds),
     )
 
 
@@ -160,7 +165,7 @@ def fit_changes(
     """As many of the first changes as there is room for in JSON, and how many are left out."""
     shown: list[answers.DescribedChange] = []
     for change in changes:
-        described = describe_change(build_change(change), lines(change, kinds))
+        described = describe_change(build_change(change, kinds), lines(change, kinds))
         room -= written_size(described, format_entry)
         if room < 0:
             break
@@ -201,11 +206,15 @@ def change_headline(change: Change, kinds: Kinds) -> str:
 
 
 def field_lines(change: Change, kinds: Kinds) -> Iterator[str]:
-    """A line for each field: old → new with the unit; for a create the new value alone."""
+    """A line for each field: old → new with the unit and the direction; for a create the new value alone."""
     fields = list(changed_fields(change, kinds))
     width = max((len(field.name) for field in fields), default=0)
     for field in fields:
-        yield f"    {field.name:<{width}}  {field.after if change.op is Op.CREATE else field.transition}"
+        if change.op is Op.CREATE:
+            yield f"    {field.name:<{width}}  {field.after}"
+        else:
+            note = describe_field_risk(field.risk)
+            yield f"    {field.name:<{width}}  {field.transition}{f'  ({note})' if note else ''}"
 
 
 def change_title(change: Change) -> str:
@@ -242,6 +251,7 @@ class Field(NamedTuple):
     new: str | None
     old_unit: str = ""
     new_unit: str = ""
+    risk: FieldRisk = FieldRisk(Direction.NEUTRAL)
 
     @property
     def before(self) -> str:
@@ -271,8 +281,9 @@ def changed_fields(change: Change, kinds: Kinds) -> Iterator[Field]:
         if field.field == NAME and change.op is not Op.UPDATE:
             continue
         units = _units(kind.column(field.field) if kind else None, change)
+        risk = judge_field(change, field, kind)
         for name, old, new in _differing_members(field.field, _or_missing(field.old), _or_missing(field.new)):
-            yield Field(escape_line(name), _member_text(old), _member_text(new), *units)
+            yield Field(escape_line(name), _member_text(old), _member_text(new), *units, risk)
     if kind is not None and change.old is not None and change.new is not None:
         yield from _revalued_fields(kind, change, change.new.values)
 
@@ -287,7 +298,8 @@ def _revalued_fields(kind: Kind, change: Change, values: Mapping[str, Any]) -> I
         old_unit, new_unit = _units(column, change)
         if old_unit != new_unit:
             text = _member_text(canonical.to_json_value(value))
-            yield Field(escape_line(column.name), text, text, old_unit, new_unit)
+            risk = judge_field(change, FieldChange(column.name, value, value), kind)
+            yield Field(escape_line(column.name), text, text, old_unit, new_unit, risk)
 
 
 def _units(column: Column | None, change: Change) -> tuple[str, str]:
@@ -394,7 +406,7 @@ def plan_lines(plan: Plan, kinds: Kinds) -> Iterator[tuple[LineStyle, str]]:
         yield from section
         if section:
             yield LineStyle.NOTE, ""
-    yield from ((LineStyle.NOTE, line) for line in outcome_lines(plan))
+    yield from ((LineStyle.NOTE, line) for line in outcome_lines(plan, kinds))
 
 
 def render_plan(plan: Plan, kinds: Kinds) -> str:
@@ -422,8 +434,8 @@ def unread_files(plan: Plan) -> tuple[str, ...]:
     return (*map(escape_line, named), f"and {more:,} more") if more > 0 else tuple(map(escape_line, named))
 
 
-def outcome_lines(plan: Plan) -> Iterator[str]:
-    """Base, refusal, what could not be read, unchanged resources, and last the summary."""
+def outcome_lines(plan: Plan, kinds: Kinds) -> Iterator[str]:
+    """Base, refusal, what could not be read, unchanged resources, the direction of risk, and last the summary."""
     if note := base_note(plan):
         yield note
     if plan.refused:
@@ -437,6 +449,8 @@ def outcome_lines(plan: Plan) -> Iterator[str]:
         yield f"{plan.unchanged:,} unchanged"
     elif not plan.refused:  # a refused plan without changes is not "no changes"
         yield f"no changes, {plan.unchanged:,} unchanged"
+    if note := describe_plan_risk(plan, kinds):
+        yield note
     yield plan_summary(plan)
 
 

@@ -231,5 +231,5 @@ class Plans(Service):
         """What `plan --format json` prints."""
         with self.context.open_planner() as (planner, branch), self.context.open_rows() as store:
             assert store is not None
-            plan, _ = planner.plan_sync(store, branch)
-            return build_plan(plan)
+            plan, kinds = planner.plan_sync(store, branch)
+            return build_plan(plan, kinds)

@@ -109,8 +109,8 @@ class TradingPage(Service):
         with open_past(self.context) as past:
             base = past.live_point(friday.isoformat()).version.commit.sha
         with self.context.open_planner() as (planner, _):
-            plan, _ = planner.plan_commits(base, applied)
-        return {(one.measure, one.label, one.unit): one.before for one in build_plan(plan).measures}
+            plan, kinds = planner.plan_commits(base, applied)
+        return {(one.measure, one.label, one.unit): one.before for one in build_plan(plan, kinds).measures}
 
 
 def _read_groups(store: DuckDBReader, kinds: Kinds) -> Sequence[dict[str, Any]]:

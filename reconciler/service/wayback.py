@@ -48,10 +48,10 @@ class WayBack(Service):
             target = Targets(lookup, store, applied, store.rollback(), lambda commits: ()).find(None)
             key = live, target, store.halts().digest
             if self._key != key:
-                plan, _ = planner.plan_commits(live, target, store.halts())
+                plan, kinds = planner.plan_commits(live, target, store.halts())
                 message = planner.source.commit(target).message
                 self._page, self._key = (
-                    {"target": target, "message": message, **_shown(build_plan(plan))},
+                    {"target": target, "message": message, **_shown(build_plan(plan, kinds))},
                     key,
                 )
         return {"back": self._page, "without_back": None}

@@ -249,6 +249,8 @@ class TestSchema:
     def test_list(self, example: Path, shell: Shell) -> None:
         told = json.loads(shell("schema", "list", "--format", "json").out)
         assert [one["kind"] for one in told] == ["Account", "Broker", "Instance", "Signal", "System", "User"]
+        silent = {one["kind"]: one.pop("without_direction") for one in told}
+        assert (silent["User"], silent["System"]) == (["lot_size_type", "stop_loss_type", "take_profit_type"], [])
         assert told[1] == {
             "kind": "Broker",
             "table": "broker_config",
@@ -258,8 +260,9 @@ class TestSchema:
         }
         assert {one["origin"] for one in told if one["kind"] != "Broker"} == {"shipped"}
         lines = shell("schema", "list").out.splitlines()
-        assert lines[0].split() == ["kind", "table", "key", "columns", "from"]
-        assert [line.split() for line in lines[1:]] == [[str(value) for value in one.values()] for one in told]
+        assert lines[0].split() == ["kind", "table", "key", "columns", "from", "without", "direction"]
+        cells = [[str(value) for value in one.values()] for one in told]
+        assert [line.split()[:5] for line in lines[1:] if not line.startswith(" ")] == cells
 
     def test_a_kind_that_is_wrong_is_told_and_not_listed(self, example: Path, shell: Shell) -> None:
         (example / "schemas/broker.schema.json").write_text("{}", encoding="utf-8")

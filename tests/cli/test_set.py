@@ -27,7 +27,7 @@ def test_a_valid_edit_is_written_and_its_plan_is_shown(synced: Host) -> None:
     file.chmod(0o640)
     answer = synced.run("set", "user", "fx-majors-01", "risk_per_trade_percent=0.5", "labels.desk=fx")
     assert answer.code == 0, answer
-    assert "    risk_per_trade_percent  0.75 → 0.5 percent\n" in answer.out
+    assert "    risk_per_trade_percent  0.75 → 0.5 percent  (tightens, 0.667 x)\n" in answer.out
     assert answer.out.endswith("0 to create, 1 to update, 0 to delete.\n")
     assert f'next: git commit -m "fx-majors-01: risk_per_trade_percent, labels.desk" -- {USER}' in answer.err
     wanted = before.replace(b"percent: 0.75  #", b"percent: 0.5  #")

@@ -210,7 +210,7 @@ def test_what_git_declares_otherwise_is_told_and_left_alone(desk: Desk) -> None:
     assert answer.out == [
         "+ User user-00000003  users/user-00000003.yaml",
         "~ User user-00000001  users/user-00000001.yaml:1",
-        "    risk_per_trade_percent  0.5 → 0.75 percent",
+        "    risk_per_trade_percent  0.5 → 0.75 percent  (loosens, 1.5 x)",
         "3 rows: 1 file written, 1 declared already",
         "0 to create, 1 to update, 0 to delete.",
     ]

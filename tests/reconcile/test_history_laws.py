@@ -145,7 +145,7 @@ def test_a_diff_is_the_plan_from_one_commit_to_the_other(history: list[Edit]) ->
         for base in mainline:
             for head in mainline[-1:] if mainline[-1] in valid else ():
                 plan, diff = world.between(base, head), past.history.diff(base, head)
-                planned = [where_it_is(to_json(build_change(change))) for change in plan.changes]
+                planned = [where_it_is(to_json(build_change(change, SHIPPED.kinds))) for change in plan.changes]
                 assert [where_it_is(to_json(change)) for change in diff.changes] == planned
                 assert diff.summary.unchanged == plan.unchanged
 

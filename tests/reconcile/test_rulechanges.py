@@ -68,7 +68,7 @@ def test_rules_that_go_or_change_are_told_where_no_row_does(tmp_path: Path) -> N
     (row,) = (line for line in page if line.startswith("| ⚠️ | rule removed |"))
     assert f"[`gone`](https://git.example/blob/{base}/policies/gone.sql#L1)" in row
     assert "**as it was it finds 1 problem here**" in row
-    answer = {one.name: one for one in build_plan(plan).rule_changes}
+    answer = {one.name: one for one in build_plan(plan, SHIPPED.kinds).rule_changes}
     assert (answer["gone"].op, answer["gone"].found) == ("delete", 1)
     assert "rule removed: gone  policies/gone.sql" in [line for _, line in plan_lines(plan, SHIPPED.kinds)]
     repaired = World(tmp_path).between(base, repo.commit({"policies/gone.sql": RULE.format(most=1.5)}))

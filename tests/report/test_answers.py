@@ -10,6 +10,7 @@ from hypothesis import given
 from reconciler import answers, reviews
 from reconciler.report.plans import build_plan
 from reconciler.report.problems import build_problem, parse_problem
+from tests.report.rich import RICH_KINDS
 from tests.report.texts import PLANS, PROBLEMS
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @given(PLANS)
 def test_a_plan_is_read_back(plan: Plan) -> None:
-    built = build_plan(plan)
+    built = build_plan(plan, RICH_KINDS)
     assert answers.from_json(json.loads(json.dumps(answers.to_json(built))), reviews.Plan) == built
 
 

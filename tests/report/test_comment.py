@@ -49,13 +49,13 @@ def test_the_figure_that_moves_is_told_among_many() -> None:
     few = render_plan(replace(plan, review=Review(measurements=(*still, moves[0]))), RICH_KINDS)
     assert "**Moved 1: 5 % → 6 %**" in few
     assert "- 31 more figures of the desk's measures, unchanged\n" in few
-    assert sum("Moved" in line for line in outcome_lines(plan)) == 14
+    assert sum("Moved" in line for line in outcome_lines(plan, RICH_KINDS)) == 14
 
 
 @pytest.mark.parametrize("number", [300, 5_000])
 def test_json_has_the_figures_that_move(number: int) -> None:
     figures = tuple(Measurement("m", f"f{at}", "", 1, 1 + (at == number - 1)) for at in range(number))
-    told = build_plan(Plan(BASE, HEAD, (), (), 0, BASE, review=Review(measurements=figures))).measures
+    told = build_plan(Plan(BASE, HEAD, (), (), 0, BASE, review=Review(measurements=figures)), RICH_KINDS).measures
     assert len(told) == 200
     assert told[-1].label == f"f{number - 1}"
 
@@ -66,7 +66,7 @@ def test_rules_that_did_not_see_everything_have_not_judged_everything() -> None:
     )
     plan = Plan(BASE, HEAD, (), (), 0, BASE, partial=("a.yaml", "b.yaml"), files=9, review=review)
     assert rules_sentence(plan) == "1 rule, 1 passed, but none saw 2 files that cannot be read"
-    assert not build_plan(plan).rules.complete
+    assert not build_plan(plan, RICH_KINDS).rules.complete
     assert "F: 1 %, unchanged (without what cannot be read)" in render_plan(plan, RICH_KINDS)
 
 

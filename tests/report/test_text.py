@@ -185,12 +185,12 @@ def test_json_has_the_shape_of_the_contract_and_no_raw_control_character(found: 
     assert _harmless(told)
     value = json.loads(told)
     contract = ["base", "head", "changes", "summary", "problems", "partial", "digest"]
-    assert list(value) == [*contract, "rules", "measures", "touches", "remedies", "behind", "rule_changes"]
+    assert list(value) == [*contract, "rules", "measures", "touches", "remedies", "behind", "rule_changes", "risk"]
     assert [one["name"] for one in value["changes"]] == [change.resource.name for change in found.changes]
     assert value["summary"]["unchanged"] == found.unchanged
     assert [one["message"] for one in value["problems"]] == [problem.message for problem in found.problems]
 
 
 def test_json_writes_a_whole_number_as_one() -> None:
-    change = build_change(update(widget("a", weight=30.0), widget("a", weight=7.0)))
+    change = build_change(update(widget("a", weight=30.0), widget("a", weight=7.0)), KINDS)
     assert json.dumps(answers.to_json(change.fields[0])) == '{"field": "weight", "old": 30, "new": 7}'

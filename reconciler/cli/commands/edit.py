@@ -83,7 +83,7 @@ def set_(
     if writes:
         write_edited(checkout.root, edited.files)
     if form == "json":
-        output.json_data(answers.to_json(build_edited(edited, plan, written=writes)))
+        output.json_data(answers.to_json(build_edited(edited, found[:2] if found else None, written=writes)))
     else:
         _report(given, edited, found, is_refused=is_refused, writes=writes)
     if is_refused:
