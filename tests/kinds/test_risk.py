@@ -72,6 +72,12 @@ def test_what_a_field_does(field: str, old: Any, new: Any, expected: Direction, 
     assert judge_change(one, shipped()) is expected
 
 
+@pytest.mark.parametrize(("old", "new", "expected"), [(1.0, 3.0, TIGHTEN), (3.0, 1.0, LOOSEN)])
+def test_of_some_numbers_less_loosens(old: float, new: float, expected: Direction) -> None:
+    one = Change(Op.UPDATE, resource("Account", margin_requirement=old), resource("Account", margin_requirement=new))
+    assert judge_change(one, shipped()) is expected
+
+
 @pytest.mark.parametrize(
     ("field", "expected"),
     [
@@ -92,6 +98,8 @@ def test_a_value_that_means_another_thing_loosens_whatever_becomes_of_its_number
     for new in (0.1, 2.0):
         one = change({"lot_size_value": 2.0}, {"lot_size_value": new, "lot_size_type": "PERCENTAGE"})
         assert judge_change(one, shipped()) is LOOSEN
+        smaller = FieldChange("lot_size_value", 2.0, 0.1)
+        assert judge_field(one, smaller, shipped().by_name["User"]) == FieldRisk(LOOSEN)
     schema = with_risk({"lot_size_value": "up", "lot_size_type": {"FIXED": "up"}, "status": {"ACTIVE": "up"}})
     [kinds, _] = load({"schemas/robot.schema.json": schema}, shipped())
     one = Change(
