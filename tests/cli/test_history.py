@@ -88,7 +88,7 @@ def test_the_history_of_a_resource_that_is_gone(desk: Host) -> None:
         "",
         f"{second}  TIME  Ann Lee  Cut risk \\u202eon the majors",
         f"~ User fx-majors-01  {RISK}:3",
-        "    risk_per_trade_percent  0.75 → 0.5 percent",
+        "    risk_per_trade_percent  0.75 → 0.5 percent  (tightens, 0.667 x)",
         "",
         f"{first}  TIME  {AUTHOR}  Begin",
     ]
