@@ -40,7 +40,7 @@ def during_an_apply(folder: Path) -> Iterator[Figure]:
         daemon.await_live(head, 60)
     for what, waits in reader.waits.items():
         told = f"{quantiles(waits, n=100)[-1] * 1000:.0f} ms, the slowest {max(waits) * 1000:.0f} ms"
-        yield Figure(f"{what}, while {ROWS:,} rows change: p99", told, "50 ms")
+        yield Figure(f"{what}, while {ROWS:,} rows change: p99", told, "30 ms")
     yield Figure(f"answers with half a commit, of {len(seen):,}", str(sum(len(one) > 1 for one in seen)), "0")
 
 
