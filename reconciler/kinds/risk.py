@@ -83,7 +83,8 @@ def judge_field(change: Change, field: FieldChange, kind: Kind | None) -> FieldR
         return FieldRisk(Direction.NEUTRAL)
     if column is not None and _is_revalued(change, column):
         return FieldRisk(Direction.LOOSEN)
-    return FieldRisk(_compare(rule, field.old, field.new), _factor(field.old, field.new))
+    is_number = column is not None and column.type in NUMBERS  # in JSON, one may be larger than any float
+    return FieldRisk(_compare(rule, field.old, field.new), _factor(field.old, field.new) if is_number else None)
 
 
 def find_rule(kind: Kind, field: str) -> str | Mapping[str, str] | None:

@@ -93,6 +93,13 @@ def test_what_metadata_does(field: FieldChange, expected: Direction) -> None:
     assert judge_field(change({}, {}), field, shipped().by_name["User"]).direction is expected
 
 
+def test_a_number_in_json_has_no_factor() -> None:
+    """It may be larger than any float."""
+    [broker] = [kind for kind in example() if kind.name == "Broker"]
+    field = FieldChange("leverage_cap", 3, 10**400)
+    assert judge_field(change({}, {}), field, broker) == FieldRisk(LOOSEN)
+
+
 def test_a_value_that_means_another_thing_loosens_whatever_becomes_of_its_number() -> None:
     """2 lots become 0.1 percent: the number is smaller, and nobody can say whether the risk is."""
     for new in (0.1, 2.0):
