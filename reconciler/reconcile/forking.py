@@ -11,6 +11,8 @@ import os
 import pickle
 import signal
 import sys
+from contextlib import suppress
+from itertools import zip_longest
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NoReturn
 
@@ -25,16 +27,19 @@ if TYPE_CHECKING:
     Read = Callable[[Iterable[File]], Iterator[tuple[File, FileEntry | None]]]
     """Reads files: each with what it declares, None where that failed."""
 
+MIN_SHARE = 500
+"""Files for which a copy is made at least: a machine of many cores makes no copy for a handful."""
 
-def count_readers() -> int:
-    """How many processes may read at once, this one and copies of it: one where it cannot be copied.
+
+def count_readers(files: int) -> int:
+    """How many processes may read files at once, this one and copies of it: one where it cannot be copied.
 
     A copy has only the thread that made it, and the locks that others hold stay locked in it: threads of libraries
     count as well.
     """
     if sys.platform != "linux" or len(list(Path("/proc/self/task").iterdir())) > 1:
         return 1
-    return len(os.sched_getaffinity(0))
+    return max(1, min(len(os.sched_getaffinity(0)), files // MIN_SHARE))
 
 
 def read_in_copies(read: Read, files: list[File], readers: int) -> Iterator[tuple[File, FileEntry | None]]:
@@ -46,9 +51,14 @@ def read_in_copies(read: Read, files: list[File], readers: int) -> Iterator[tupl
     own, *others = (files[at : at + size] for at in range(0, len(files), size))
     copies: list[_Copy] = []
     try:
-        copies += (_start_copy(read, share) for share in others)
+        with suppress(OSError):  # no more processes or files may be had: what has no copy is read here
+            for share in others:
+                copies.append(_start_copy(read, share))
         yield from read(own)
-        for copy, share in zip(copies, others, strict=True):
+        for copy, share in zip_longest(copies, others):
+            if copy is None:
+                yield from read(share)
+                continue
             answer = copy.answers.read()
             if copy.wait() != 0:
                 yield from read(share)
@@ -85,7 +95,12 @@ def _start_copy(read: Read, files: list[File]) -> _Copy:
     if sys.platform == "win32":
         raise AssertionError("Windows copies no process")
     receiving, sending = os.pipe()
-    process = os.fork()
+    try:
+        process = os.fork()
+    except OSError:
+        os.close(receiving)
+        os.close(sending)
+        raise
     if process == 0:
         _answer(read, files, sending)
     os.close(sending)

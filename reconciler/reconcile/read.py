@@ -115,7 +115,7 @@ class FileReader:
 
     def _read_once(self, files: Iterable[File], count: int) -> Iterator[tuple[File, FileEntry | None]]:
         """Each file with what it declares; None where that failed or may take long, and when the time is up."""
-        readers = count_readers() if count >= COPIES_FROM else 1
+        readers = count_readers(count) if count >= COPIES_FROM else 1
         if readers > 1:
             return read_in_copies(partial(_read_in_time, self._read_if_quick), list(files), readers)
         if count >= PARALLEL_FROM:

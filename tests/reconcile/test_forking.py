@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="no process is copied here")
 
 FILES = [(f"{number}.yaml", configs.user(f"u{number}", risk=1.0).encode()) for number in range(100)]
+MANY = 1_000_000
 FILES[7] = "wrong.yaml", configs.user("wrong", risk=1_000).encode()
 FILES[60] = "refers.yaml", configs.signal("refers", users=["u1", "u2"]).encode()
 FILES[70] = "broken.yaml", b"spec: ["
@@ -34,13 +36,36 @@ FILES[90] = "none.yaml", b"# nothing\n"
 def _read(readers: int) -> str:
     patches = pytest.MonkeyPatch()
     patches.setattr(read, "COPIES_FROM", 1)
-    patches.setattr(read, "count_readers", lambda: readers)
+    patches.setattr(read, "count_readers", lambda count: readers)
     return repr(read.FileReader(bundled_kinds().kinds, fault_finder()).read_files(FILES, len(FILES)))
 
 
 def test_copies_read_as_the_process_alone_does() -> None:
     alone, *others = (call_fresh(_read, readers) for readers in (1, 2, 3, 7))
     assert others == [alone] * len(others)
+
+
+def _read_where_no_more_can_be_had(after: int) -> tuple[bool, bool]:
+    """In a process that may have so many more open files: each copy takes one for good, and two while it starts."""
+    import resource  # noqa: PLC0415  not on Windows
+
+    used = sum(1 for _ in Path("/proc/self/fd").iterdir()) - 1
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + after, used + after))
+
+    def reading(files: Iterable[read.File]) -> Iterator[tuple[read.File, FileEntry | None]]:
+        return ((file, FileEntry(documents=1)) for file in files)
+
+    return [file for file, _ in read_in_copies(reading, FILES, 5)] == FILES, _has_children()
+
+
+@pytest.mark.parametrize("after", [1, 2, 3, 4, 20])
+def test_what_has_no_copy_is_read_here(after: int) -> None:
+    assert call_fresh(_read_where_no_more_can_be_had, after) == (True, False)
+
+
+def test_a_copy_is_made_for_many_files() -> None:
+    """However many processors there are."""
+    assert call_fresh(count_readers, 999) == 1
 
 
 def _has_children() -> bool:
@@ -84,10 +109,10 @@ def test_no_copy_is_left_when_nobody_wants_its_answer() -> None:
 
 
 def _count_twice() -> tuple[int, int]:
-    alone, done = count_readers(), threading.Event()
+    alone, done = count_readers(MANY), threading.Event()
     thread = threading.Thread(target=done.wait)
     thread.start()
-    beside = count_readers()
+    beside = count_readers(MANY)
     done.set()
     thread.join()
     return alone, beside
