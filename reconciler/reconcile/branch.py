@@ -15,7 +15,8 @@ from reconciler.errors import BranchError, UsageError
 from reconciler.model.commit import BRANCHES
 
 if TYPE_CHECKING:
-    from reconciler.ports import Source, StoreReader
+    from reconciler.gitports import Source
+    from reconciler.ports import StoreReader
 
 HEAD = "HEAD"
 GONE, SWITCHED, UNBORN, MISSING = "BranchGone", "BranchSwitched", "BranchUnborn", "NoSuchBranch"

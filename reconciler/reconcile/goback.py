@@ -30,10 +30,11 @@ from reconciler.words import list_words
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from reconciler.gitports import Source, Trees
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Row, RowId, Stamp
     from reconciler.model.commit import Applied, StoreUpdate
-    from reconciler.ports import Base, Clock, Source, Store, StoreReader, Trees
+    from reconciler.ports import Base, Clock, Store, StoreReader
     from reconciler.reconcile.admission import AdmissionController, AdmissionResult, CommitState, Proposal
     from reconciler.reconcile.rules import RuleReader, Rules
     from reconciler.reconcile.sync import Reconciler

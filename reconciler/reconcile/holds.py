@@ -14,10 +14,11 @@ from reconciler.reconcile.stayoff import find_switched_on
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from reconciler.gitports import Source, Trees
     from reconciler.model.change import Key, Resource
     from reconciler.model.problem import Problem
     from reconciler.model.rollback import Skipped
-    from reconciler.ports import Source, StoreReader, Trees
+    from reconciler.ports import StoreReader
     from reconciler.reconcile.admission import Proposal
     from reconciler.reconcile.rules import Layout
     from reconciler.reconcile.walk import CommitProcessor, ProcessedCommit

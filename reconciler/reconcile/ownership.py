@@ -12,8 +12,9 @@ from reconciler.model.host import Owner
 from reconciler.values import replace
 
 if TYPE_CHECKING:
+    from reconciler.gitports import Source
     from reconciler.model.commit import Applied
-    from reconciler.ports import Source, Store, StoreReader
+    from reconciler.ports import Store, StoreReader
 
 
 class Claimant(Struct, frozen=True):

@@ -44,11 +44,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
+    from reconciler.gitports import Source
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Change, FileEntry, Key, Resource, Stamp
     from reconciler.model.commit import Commit, FileChange
     from reconciler.model.rollback import Rollback
-    from reconciler.ports import PolicyEngine, Source, StoreReader
+    from reconciler.ports import PolicyEngine, StoreReader
     from reconciler.reconcile.faults import FaultFinder
     from reconciler.reconcile.rules import BundledSchemas, Rules
     from reconciler.reconcile.walk import Progress, TreeState

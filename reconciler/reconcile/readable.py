@@ -22,10 +22,10 @@ from reconciler.values import replace
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
+    from reconciler.gitports import Source
     from reconciler.model.change import Resource, Row, RowId, Stamp
     from reconciler.model.commit import RowChange
     from reconciler.model.problem import Problem
-    from reconciler.ports import Source
     from reconciler.reconcile.admission import AdmissionRequest
     from reconciler.reconcile.rules import RuleReader
     from reconciler.reconcile.walk import TreeState

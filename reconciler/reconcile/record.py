@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import TracebackType
 
+    from reconciler.gitports import Source
     from reconciler.kinds.kind import Kinds
     from reconciler.model.commit import Version
-    from reconciler.ports import Ledger, Source
+    from reconciler.ports import Ledger
     from reconciler.reconcile.walk import CommitProcessor, Parents, ProcessedCommit, Progress
 
     OpenLedger = Callable[[], AbstractContextManager[Ledger]]

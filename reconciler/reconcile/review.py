@@ -21,11 +21,11 @@ from reconciler.values import replace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from reconciler.gitports import Source
     from reconciler.kinds.kind import Kinds
     from reconciler.model.problem import Policy, Problem
     from reconciler.model.review import RuleChange
     from reconciler.plan import Plan
-    from reconciler.ports import Source
     from reconciler.reconcile.admission import AdmissionRequest, CommitState, OpenEngine
     from reconciler.reconcile.measures import StateReadings
     from reconciler.reconcile.rules import Rules

@@ -31,7 +31,7 @@ from reconciler.values import replace
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from reconciler.ports import Trees
+    from reconciler.gitports import Trees
     from reconciler.reconcile.faults import FaultFinder
 
     KindsAndProblems = tuple[Kinds, tuple[Problem, ...]]

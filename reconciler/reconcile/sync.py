@@ -30,12 +30,13 @@ from reconciler.tables.rows import changes_under, rows_under
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from reconciler.gitports import Source
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Change, Row
     from reconciler.model.halt import HaltStep
     from reconciler.model.host import Suspension
     from reconciler.model.problem import Problem
-    from reconciler.ports import Base, Clock, Source, Store, StoreReader
+    from reconciler.ports import Base, Clock, Store, StoreReader
     from reconciler.reconcile.admission import AdmissionController, AdmissionResult, Proposal
     from reconciler.reconcile.ownership import Claimant
     from reconciler.reconcile.record import OpenLedger

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
     from contextlib import AbstractContextManager
 
+    from reconciler.gitports import Source
     from reconciler.model.commit import Applied
     from reconciler.model.intervals import LiveInterval
     from reconciler.model.rollback import Rollback
-    from reconciler.ports import LedgerReader, Source, StoreReader
+    from reconciler.ports import LedgerReader, StoreReader
 
     MoreIntervals = Callable[[Collection[str] | None], Sequence[LiveInterval]]
     """The intervals of some commits of this host in the ledger; without any, the newest ones. For what the store does

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from reconciler.gitports import Source
     from reconciler.kinds.kind import Kind
     from reconciler.model.change import Row
     from reconciler.model.commit import Applied, Version
     from reconciler.model.live import ComparedView, CompareView
     from reconciler.model.rows import VersionRow
-    from reconciler.ports import LedgerReader, Source, StoreReader
+    from reconciler.ports import LedgerReader, StoreReader
     from reconciler.reconcile.walk import CommitProcessor, ProcessedCommit, Progress, TreeState
 
     RowsById = Mapping[str, Row]

@@ -34,9 +34,10 @@ from reconciler.values import replace
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+    from reconciler.gitports import Source
     from reconciler.model.change import FileEntry, Row, RowId
     from reconciler.model.commit import FileChange
-    from reconciler.ports import Base, Source
+    from reconciler.ports import Base
     from reconciler.reconcile.faults import FaultFinder
     from reconciler.reconcile.rules import BundledSchemas
     from reconciler.snapshot.snapshot import Snapshot

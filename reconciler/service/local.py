@@ -44,11 +44,12 @@ if TYPE_CHECKING:
 
     from reconciler import answers
     from reconciler.adapters.duckdb.store import DuckDBStore
+    from reconciler.gitports import Source
     from reconciler.kinds.kind import Kinds
     from reconciler.ledger.connection import RecordedBranch
     from reconciler.ledger.copy import CopiedTable
     from reconciler.plan import Plan
-    from reconciler.ports import Source, Store, StoreReader
+    from reconciler.ports import Store, StoreReader
     from reconciler.reconcile.record import OpenLedger
     from reconciler.reconcile.sync import AppliedStep
     from reconciler.reconcile.targets import MoreIntervals

@@ -17,7 +17,7 @@ from reconciler.reconcile.faults import ACCEPTED
 from reconciler.reconcile.walk import CommitProcessor, WalkStart, build_version, state_at
 
 if TYPE_CHECKING:
-    from reconciler.ports import Source
+    from reconciler.gitports import Source
     from reconciler.reconcile.rules import BundledSchemas
 
 

@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from reconciler.adapters.duckdb.reader import DuckDBReader
+    from reconciler.gitports import Source
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Row
     from reconciler.model.commit import Applied
     from reconciler.model.halt import Halts
     from reconciler.model.problem import Problem
-    from reconciler.ports import Source, StoreReader
+    from reconciler.ports import StoreReader
     from reconciler.reconcile.admission import OpenEngine
     from reconciler.reconcile.faults import FaultFinder
     from reconciler.reconcile.rules import BundledSchemas, Rules
