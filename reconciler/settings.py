@@ -95,6 +95,9 @@ SETTINGS = (
         "the published copy of the live rows (default: `live.duckdb` in the state folder), or `none`",
     ),
     Setting("publish.mode", "0400", "who may read the published copy, as an octal file mode (not on Windows)"),
+    Setting(
+        "evidence.key", "", "file of the SSH key that signs this host's daily roots (default: they are not signed)"
+    ),
     Setting("limits.paths", "250000", "how many paths one commit may change", number=True),
     Setting("limits.yaml_mb", "256", "how many megabytes of files one commit may bring", number=True),
     Setting(
@@ -170,6 +173,7 @@ class Settings:
     follow_checkout: bool = False
     repository_name: str = ""
     receivers: tuple[Receiver, ...] = ()
+    evidence_key: Path | None = None
 
     @property
     def repository(self) -> Path:
@@ -241,6 +245,7 @@ def load(file: Path | None, flags: Mapping[str, str], environ: Mapping[str, str]
         asked_branch=flags.get(ASKED) or None,
         follow_checkout=_choice(FOLLOW, resolved[FOLLOW].lower(), SWITCH) == SWITCH[0],
         repository_name=_name(OF_NAME, resolved[OF_NAME].strip()),
+        evidence_key=_path(resolved["evidence.key"]),
         receivers=parse_receivers(
             _parse_tables("notify", resolved["notify"]), partial(_read_reference, environ=environ)
         ),

@@ -36,6 +36,7 @@ from reconciler.daemon.metrics import Exposition, TimedPolicyEngine
 from reconciler.daemon.notifier import Facts, Notifier
 from reconciler.daemon.publishing import Publisher, published_copy
 from reconciler.daemon.repository import FollowedRepository, GitWatcher
+from reconciler.daemon.roots import DailyRoots
 from reconciler.daemon.sessions import SharedSessions
 from reconciler.errors import BugError, ReconcilerError, RetryLater
 from reconciler.ledger.ledger import SqlLedger
@@ -228,6 +229,14 @@ def make_dependencies(given: DaemonParts, log: Log, metrics: Metrics, stack: Exi
         drift=DriftHealer(conditions, log, clock) if settings.heal_drift else DriftReporter(conditions, clock),
         backups=Backups(given.state, store, clock, log, metrics),
         drills=Drills(given.state, store, given.bundled, clock, log),
+        roots=DailyRoots(
+            store,
+            partial(openers.make_root, given.name),
+            conditions,
+            clock,
+            log,
+            signs=settings.evidence_key is not None,
+        ),
         host_config=HostConfigReader(settings.config_resource, log),
         compare_view=given.compare_view,
         conditions=conditions,

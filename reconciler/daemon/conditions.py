@@ -35,6 +35,7 @@ class Phase(StrEnum):
     SCANNING = "Scanning"
     BACKING_UP = "BackingUp"
     DRILLING = "Drilling"
+    ROOTING = "MakingRoot"
     ANSWERING = "Answering"
     STOPPING = "Stopping"
 

@@ -59,7 +59,15 @@ if TYPE_CHECKING:
 MAX_SILENCE = 300.0
 """Seconds without a sign of life after which the operations thread is taken to be stuck."""
 WORKING = frozenset(
-    {Phase.FETCHING, Phase.RECONCILING, Phase.SCANNING, Phase.BACKING_UP, Phase.DRILLING, Phase.ANSWERING}
+    {
+        Phase.FETCHING,
+        Phase.RECONCILING,
+        Phase.SCANNING,
+        Phase.BACKING_UP,
+        Phase.DRILLING,
+        Phase.ROOTING,
+        Phase.ANSWERING,
+    }
 )
 
 

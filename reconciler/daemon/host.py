@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from reconciler.daemon.history import HistoryUpload
     from reconciler.daemon.hostconfig import HostConfigReader
     from reconciler.daemon.repository import FollowedRepository
+    from reconciler.daemon.roots import DailyRoots
     from reconciler.kinds.kind import Kinds
     from reconciler.metrics import Metrics
     from reconciler.model.commit import Applied
@@ -95,6 +96,7 @@ class Dependencies(Struct, frozen=True):
     drift: DriftHealer | DriftReporter
     backups: Backups
     drills: Drills
+    roots: DailyRoots
     host_config: HostConfigReader
     compare_view: CompareView | None
     conditions: Conditions
@@ -384,6 +386,10 @@ class Host:
     def until_drill(self) -> float:
         """Seconds until the next drill is due."""
         return self.deps.drills.until_next(self.observed.stored.drill)
+
+    def make_root(self) -> float:
+        """Make the daily root, if a day is over. Seconds until the next look."""
+        return self.deps.roots.make()
 
     def back_up(self) -> Path:
         """Copy the store, and delete copies that are too old."""

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from reconciler.backoff import IN_USE_RETRY
 from reconciler.daemon.conditions import Phase
+from reconciler.daemon.roots import FIRST_LOOK
 from reconciler.errors import (
     BranchError,
     BugError,
@@ -64,6 +65,7 @@ class Task(IntEnum):
     BACK_UP = 4
     PREPARE = 5
     DRILL = 6
+    ROOT = 7
 
 
 PHASES = {
@@ -74,6 +76,7 @@ PHASES = {
     Task.BACK_UP: Phase.BACKING_UP,
     Task.PREPARE: Phase.IDLE,
     Task.DRILL: Phase.DRILLING,
+    Task.ROOT: Phase.ROOTING,
 }
 ASKED_FOR = frozenset({Task.URGENT, Task.REQUEST})
 """Tasks that are nothing but what somebody asks for."""
@@ -216,6 +219,7 @@ class Loop:
         now = time.monotonic()
         self.agenda.schedule(Task.RECONCILE, now)
         self.agenda.schedule(Task.SCAN, now + self._intervals.scan)
+        self.agenda.schedule(Task.ROOT, now + FIRST_LOOK)
         self._thread.start()
         return self
 
@@ -336,6 +340,8 @@ class Loop:
             return self._host.scan()
         if job.task is Task.BACK_UP:
             return self._back_up()
+        if job.task is Task.ROOT:
+            return self.agenda.reschedule(Task.ROOT, now + self._host.make_root())
         return self._drill() if job.task is Task.DRILL else self._prepare()
 
     def _back_up(self) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from string import Template
 from typing import TYPE_CHECKING
 
+from reconciler.evidence.chain import Record, Span
 from reconciler.ledger.tables import clamp, recorded_event
 from reconciler.model.intervals import LiveInterval
 from reconciler.model.refusal import Refusal
@@ -115,6 +116,35 @@ SELECT * FROM (
 """`$DRIFT_OF_KIND` is the engine's: the rows of `detail` that are of a kind and, unless `every`, of some ids."""
 
 
+EVENTS_IN = """
+SELECT host, seq, happened_at, event, commit_sha, digest, duration_ms, detail, store
+FROM {database:Identifier}.host_events FINAL
+WHERE repository = {repository:String} AND store = {store:UUID} AND seq > {after:UInt64} AND seq <= {to:UInt64}
+ORDER BY seq
+"""
+INTERVALS_IN = """
+SELECT seq, commit_sha, branch, digest, live_from, live_until, ended, generation, store
+FROM {database:Identifier}.live_intervals FINAL
+WHERE repository = {repository:String} AND store = {store:UUID}
+  AND ((seq > {after:UInt64} AND seq <= {to:UInt64}) OR (generation > {after:UInt64} AND generation <= {to:UInt64}))
+ORDER BY generation, seq
+"""
+EVENT_NUMBERS = """
+SELECT store, min(seq), max(seq) FROM {database:Identifier}.host_events
+WHERE repository = {repository:String} AND host = {host:String} GROUP BY store ORDER BY store
+"""
+INTERVAL_NUMBERS = """
+SELECT store, min(seq), max(generation) FROM {database:Identifier}.live_intervals
+WHERE repository = {repository:String} AND host = {host:String} GROUP BY store ORDER BY store
+"""
+NEWEST_NAMED = """
+SELECT host, seq, happened_at, event, commit_sha, digest, duration_ms, detail, store
+FROM {database:Identifier}.host_events FINAL
+WHERE repository = {repository:String} AND host = {host:String} AND event = {event:String}
+ORDER BY happened_at DESC, seq DESC LIMIT {limit:UInt64}
+"""
+
+
 class IntervalQueries:
     """The part of a ledger that tells what was live."""
 
@@ -180,6 +210,40 @@ class IntervalQueries:
         statement = DRIFT_EVENTS.substitute(DRIFT_OF_KIND=self._connection.drift_of_kind)
         rows = self._connection.ask(statement, host=host, repository=repository, every=every, always=always, **asked)
         return tuple(recorded_event(row).event for row in rows)
+
+    def events_in(self, span: Span) -> tuple[HostEvent, ...]:
+        """The host events of a span of the chain, in order, whatever the host was called."""
+        found = self._recorded_in(EVENTS_TABLE, EVENTS_IN, span)
+        return tuple(recorded_event(row).event for row in found)
+
+    def intervals_in(self, span: Span) -> tuple[LiveInterval, ...]:
+        """The live intervals that began or ended within a span of the chain."""
+        return tuple(map(LiveInterval.of_record, self._recorded_in(INTERVALS_TABLE, INTERVALS_IN, span)))
+
+    def recorded_numbers(self, host: str) -> tuple[Span, ...]:
+        """From which to which number there are events and intervals of a host, by the store that gave them."""
+        return tuple(
+            Span(of, str(store), int(first) - 1, int(last))
+            for of, table, statement in (
+                (Record.EVENTS, EVENTS_TABLE, EVENT_NUMBERS),
+                (Record.INTERVALS, INTERVALS_TABLE, INTERVAL_NUMBERS),
+            )
+            if self._catalog.columns(table)
+            for store, first, last in self._connection.ask(statement, host=host, repository=self._ours["repository"])
+        )
+
+    def newest_events_named(self, host: str, event: str, limit: int) -> tuple[HostEvent, ...]:
+        """The newest host events of a host that have a name, the newest first."""
+        if not self._catalog.columns(EVENTS_TABLE):
+            return ()
+        asked = {"host": host, "event": event, "limit": limit, "repository": self._ours["repository"]}
+        return tuple(recorded_event(row).event for row in self._connection.ask(NEWEST_NAMED, **asked))
+
+    def _recorded_in(self, table: str, statement: str, span: Span) -> Sequence[Sequence[object]]:
+        if not self._catalog.columns(table):
+            return ()
+        bounds = {"store": span.store, "after": span.after, "to": span.to}
+        return self._connection.ask(statement, repository=self._ours["repository"], **bounds)
 
     def _intervals(self, which: str, host: str, **bound: object) -> Sequence[Sequence[object]]:
         has_events, has_intervals = (self._catalog.columns(table) for table in (EVENTS_TABLE, INTERVALS_TABLE))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler import canonical
+from reconciler.evidence.chain import ROOT_MADE
 from reconciler.model.halt import HALT_FAILED
 from reconciler.model.rollback import ROLLBACK_ENDED, ROLLED_BACK
 from reconciler.model.rows import DRIFT_FOUND, DRIFT_GONE, DRIFT_HEALED, RESTORED
@@ -130,6 +131,12 @@ def _restored(detail: Detail, _: str | None) -> EventWords:
     return EventWords(None, f"the live rows were restored from the backup {detail['file']}{before}")
 
 
+def _root_made(detail: Detail, _: str | None) -> EventWords:
+    root: Mapping[str, Any] = detail["root"]
+    signed = f"signed by `{detail['key']}`" if detail.get("signature") else f"not signed: {detail['unsigned']}"
+    return EventWords(None, f"the root of {root['day']} was made over {root['entries']:,} entries, {signed}")
+
+
 def _rows(detail: Detail) -> str:
     counts: Mapping[str, int] = detail.get("counts", {})
     total = sum(counts.values())
@@ -160,4 +167,5 @@ _DESCRIBE: dict[str, Callable[[Detail, str | None], EventWords]] = {
     "bound": _bound,
     "repository-moved": _moved,
     RESTORED: _restored,
+    ROOT_MADE: _root_made,
 }

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.store import DuckDBStore
     from reconciler.adapters.git.repository import GitSource
     from reconciler.adapters.haltfile import HaltFile
+    from reconciler.evidence.chain import SignedRoot
     from reconciler.kinds.kind import Kinds
     from reconciler.ledger.connection import Connection
     from reconciler.ledger.ledger import SqlLedger
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from reconciler.model.host import Owner
     from reconciler.model.live import CompareView
     from reconciler.model.rows import QueryLimits, QueryResult, TableExport
-    from reconciler.ports import Clock, LedgerReader, PolicyEngine, StoreReader
+    from reconciler.ports import Clock, LedgerReader, PolicyEngine, Store, StoreReader
     from reconciler.reconcile.branch import FollowedBranch
     from reconciler.reconcile.faults import FaultFinder
     from reconciler.reconcile.plan import Planner
@@ -156,13 +157,15 @@ class Openers(Readers, frozen=True):
     date. `connect_history` opens the engine of any value of `history.url`. `compare_view` is None on a host without a
     live view. `faults` is for whatever judges commits.
 
-    `obey` opens a store and does nothing else; it gives what was not told of the halts, and why.
+    `obey` opens a store and does nothing else; it gives what was not told of the halts, and why. `make_root` makes the
+    daily root of the host with a name, if a day is over.
     """
 
     nearby: Callable[[], AbstractContextManager[GitSource]]
     fetch: Callable[[], None]
     store: Callable[[Path], AbstractContextManager[DuckDBStore]]
     obey: Callable[[Path], tuple[str, ...]]
+    make_root: Callable[[str, Store], SignedRoot | None]
     connect_history: Callable[[str, Path], Connection]
     policy_engine: Callable[[], AbstractContextManager[PolicyEngine]]
     compare_view: Callable[[Path], CompareView] | None
@@ -218,8 +221,9 @@ class Service:
 
 
 HELD, BRANCH, PUBLISHED, HISTORY, DAEMON = "Reconciling", "Branch", "PublishedCopy", "History", "Daemon"
+EVIDENCE = "Evidence"
 """What conditions are about: that nothing goes live, the branch that is followed all the same, the copy for readers,
-and the history that is recorded."""
+the history that is recorded, the process that has the host, and the daily root."""
 STATE_FOLDER = "reconciler"
 UNFIT = re.compile(r"[^\w.-]+", re.ASCII)
 """Characters of a repository's name that its state folder is not named with."""

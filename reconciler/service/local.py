@@ -15,6 +15,7 @@ from reconciler.reconcile.empty import EmptyStore
 from reconciler.reconcile.goback import NotInGit, recover_rollback
 from reconciler.reconcile.plan import Planner
 from reconciler.reconcile.remembered import Memory
+from reconciler.reconcile.roots import NOT_SIGNED
 from reconciler.reconcile.sync import Reconciler
 from reconciler.reconcile.targets import recorded_intervals
 from reconciler.reconcile.upload import upload_at_once
@@ -22,6 +23,7 @@ from reconciler.reconcile.verify import Difference, Verifier
 from reconciler.reconcile.walk import CommitProcessor
 from reconciler.report.rollback import parse_rolled_back
 from reconciler.service.context import (
+    EVIDENCE,
     HISTORY,
     PUBLISHED,
     Target,
@@ -212,6 +214,18 @@ class LocalHost(LocalReader):
     ) -> tuple[HostCondition, ...]:
         """Publish the live rows, and let the history have what this host did."""
         return (*self.publish(state, store, step), *self.upload(store, open_ledger))
+
+    def make_root(self, store: Store) -> tuple[HostCondition, ...]:
+        """Make the daily root, if a day is over; what keeps it from being made or signed is no failure of a sync."""
+        severity, now = ConditionSeverity.WARNING, self.clock.now()
+        try:
+            made = self.openers.make_root(self.name, store)
+        except ReconcilerError as error:
+            return (HostCondition(EVIDENCE, severity, type(error).__name__, str(error), error.hint, now),)
+        if made is None or made.signature or self.settings.evidence_key is None:
+            return ()
+        message = f"the root of {made.root.day} is not signed: {made.unsigned}"
+        return (HostCondition(EVIDENCE, severity, "NotSigned", message, NOT_SIGNED, now),)
 
     def upload(self, store: Store, open_ledger: OpenLedger | None) -> tuple[HostCondition, ...]:
         """Let the history have what this host did, as no daemon does it; what keeps it from that is no failure."""

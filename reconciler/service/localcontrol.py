@@ -77,6 +77,7 @@ class LocalControl:
             result = reconciler.sync(
                 self._host.progress, approval, rejudge=rejudge, on_applied=lambda step: told.extend(publish(step))
             )
+            told += self._host.make_root(reconciler.store)
             if result.history is not None and result.history.error is None:
                 told += self._host.upload(reconciler.store, reconciler.open_ledger)
             return _done(build_sync(result, reconciler.kinds(), warnings=told))

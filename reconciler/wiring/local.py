@@ -12,6 +12,8 @@ from reconciler.adapters.duckdb import backup
 from reconciler.adapters.duckdb.store import open_store
 from reconciler.adapters.machine import SystemClock
 from reconciler.daemon.publishing import publish_once
+from reconciler.evidence.chain import NAMESPACE
+from reconciler.reconcile.roots import make_root
 from reconciler.service.context import Openers
 from reconciler.service.local import LocalHost
 from reconciler.service.localcontrol import LocalControl
@@ -30,9 +32,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.adapters.duckdb.store import DuckDBStore
+    from reconciler.evidence.chain import Signature, SignedRoot
     from reconciler.ledger.copy import CopiedTable
     from reconciler.model.live import CompareView
-    from reconciler.ports import Clock
+    from reconciler.ports import Clock, Store
     from reconciler.service.context import Progress
     from reconciler.settings import Settings
 
@@ -62,6 +65,7 @@ def make_openers(settings: Settings) -> Openers:
         fetch=partial(fetch_source, settings),
         store=partial(_open_store, settings, clock),
         obey=partial(_obey, settings, clock),
+        make_root=partial(_make_root, settings, clock),
         connect_history=connect_history,
         policy_engine=policy_engine,
         compare_view=None if settings.redis_url == NO_REDIS else partial(_compare_view, settings),
@@ -86,6 +90,15 @@ def _open_store(settings: Settings, clock: Clock, state: Path) -> DuckDBStore:
 def _obey(settings: Settings, clock: Clock, state: Path) -> tuple[str, ...]:
     with open_store(state, clock) as store:
         return tuple(tell_halted(settings, state, store, store.obeyed))
+
+
+def _make_root(settings: Settings, clock: Clock, host: str, store: Store) -> SignedRoot | None:
+    def sign(message: bytes) -> Signature | None:
+        from reconciler.adapters.sshkeys import sign_as
+
+        return sign_as(settings.evidence_key, NAMESPACE, message) if settings.evidence_key else None
+
+    return make_root(store, host, clock.now(), sign)
 
 
 def _compare_view(settings: Settings, state: Path) -> CompareView:

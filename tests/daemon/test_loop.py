@@ -77,6 +77,9 @@ class Host:
     def until_backup(self) -> float:
         return 3600.0
 
+    def make_root(self) -> float:
+        return 3600.0
+
     def prepare(self) -> bool:
         self.readied += 1
         return self.readied > self.refusals

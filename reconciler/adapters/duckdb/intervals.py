@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.adapters.duckdb.connection import StoreConnection
+    from reconciler.evidence.chain import Span
 
 SCHEMA = """
 CREATE TABLE gitops.live (
@@ -129,6 +130,16 @@ def intervals_after(connection: StoreConnection, change: int, limit: int) -> tup
     """The intervals that were written after a change, in that order."""
     query = f"SELECT {COLUMNS} FROM gitops.live WHERE change > ? ORDER BY change LIMIT ?"
     return tuple(map(LiveInterval.of_record, connection.execute(query, [change, limit]).fetchall()))
+
+
+def intervals_in(connection: StoreConnection, span: Span) -> tuple[LiveInterval, ...]:
+    """The intervals that began or ended within a span."""
+    query = (
+        f"SELECT {COLUMNS} FROM gitops.live WHERE store = $store "
+        "AND ((seq > $after AND seq <= $to) OR (change > $after AND change <= $to)) ORDER BY change, seq"
+    )
+    bounds = {"store": span.store, "after": span.after, "to": span.to}
+    return tuple(map(LiveInterval.of_record, connection.execute(query, bounds).fetchall()))
 
 
 def add_intervals(connection: StoreConnection, intervals: Iterable[LiveInterval]) -> None:

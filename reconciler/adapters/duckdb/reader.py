@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.selecting import SortedPlace
     from reconciler.adapters.duckdb.tables import Catalog, StoredKind
     from reconciler.adapters.sandbox.protocol import FillTable
+    from reconciler.evidence.chain import Span
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import RowId
     from reconciler.model.commit import Applied, Attempt
@@ -184,6 +185,18 @@ class DuckDBReader:
     def events_after(self, seq: int, limit: int) -> tuple[HostEvent, ...]:
         """The host events that follow one, the oldest first."""
         return events_after(self._connection, seq, limit)
+
+    def events_in(self, span: Span) -> tuple[HostEvent, ...]:
+        """The host events of a span of the chain, in order."""
+        return state.events_in(self._connection, span)
+
+    def intervals_in(self, span: Span) -> tuple[LiveInterval, ...]:
+        """The intervals that began or ended within a span of the chain."""
+        return intervals.intervals_in(self._connection, span)
+
+    def recorded_numbers(self) -> tuple[Span, ...]:
+        """From which to which number it has events and intervals, by the store that gave them."""
+        return state.recorded_numbers(self._connection)
 
     def recorded_versions(self, branch: str) -> int:
         """How many versions the ledger was last seen to have of a branch."""

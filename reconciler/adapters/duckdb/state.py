@@ -16,6 +16,7 @@ from reconciler.adapters.duckdb.codec import dump_problems, load_problems
 from reconciler.adapters.duckdb.connection import AlteredStore, fetch_first, fetch_number, transaction
 from reconciler.adapters.duckdb.halts import read_failed, read_halts
 from reconciler.errors import NeedsHuman
+from reconciler.evidence.chain import ROOT_MADE, Record, Span
 from reconciler.model.change import Stamp
 from reconciler.model.commit import Applied, Attempt
 from reconciler.model.halt import HaltAct
@@ -296,6 +297,10 @@ def _put(connection: StoreConnection, table: str, columns: tuple[str, ...], valu
 
 
 EVENT_COLUMNS = "happened_at, event, commit_sha, digest, duration_ms, detail, store"
+RECORDED_NUMBERS = f"""
+SELECT '{Record.EVENTS}', store, min(seq), max(seq) FROM gitops.events GROUP BY store
+UNION ALL SELECT '{Record.INTERVALS}', store, min(seq), max(change) FROM gitops.live GROUP BY store ORDER BY ALL
+"""
 EVENT_CURSOR = "host_events"
 RECORDED_CURSOR = "recorded versions"
 MAX_EVENTS = 100_000
@@ -359,6 +364,21 @@ def events_after(connection: StoreConnection, seq: int, limit: int) -> tuple[Hos
         f"SELECT seq, {EVENT_COLUMNS} FROM gitops.events WHERE seq > ? ORDER BY seq LIMIT ?", [seq, limit]
     ).fetchall()
     return _events(records)
+
+
+def events_in(connection: StoreConnection, span: Span) -> tuple[HostEvent, ...]:
+    """The events of a span, in order."""
+    records = connection.execute(
+        f"SELECT seq, {EVENT_COLUMNS} FROM gitops.events WHERE store = ? AND seq > ? AND seq <= ? ORDER BY seq",
+        [span.store, span.after, span.to],
+    ).fetchall()
+    return _events(records)
+
+
+def recorded_numbers(connection: StoreConnection) -> tuple[Span, ...]:
+    """From which to which number there are events and intervals, by the store that gave them."""
+    records = connection.execute(RECORDED_NUMBERS).fetchall()
+    return tuple(Span(Record(of), str(store), first - 1, last) for of, store, first, last in records)
 
 
 def newest_refusals(connection: StoreConnection, commits: Collection[str]) -> tuple[HostEvent, ...]:
@@ -438,13 +458,20 @@ def set_cursor(connection: StoreConnection, name: str, position: int) -> None:
 
 
 EVENTS_KEPT = timedelta(days=7)
-"""How long host events stay in the store once the ledger has them."""
+"""How long host events stay in the store once the ledger has them, and a daily root is over them."""
+DELETE_KEPT = f"""
+DELETE FROM gitops.events WHERE seq <= $uploaded AND event != '{ROOT_MADE}' AND seq <= (
+  SELECT coalesce(max(TRY_CAST(detail->'$.root.events' AS BIGINT)), 0) FROM gitops.events
+  WHERE event = '{ROOT_MADE}' AND happened_at < $before
+)
+"""
+"""The events of a root go all at once: of a part of them nobody could compute it again."""
 
 
 def mark_events_uploaded(connection: StoreConnection, seq: int, now: datetime) -> None:
-    """Move the cursor to an event, and delete what it has passed and has been kept for long enough."""
+    """Move the cursor to an event, and delete what it has passed and has been kept for long enough. Roots stay."""
     move_cursor(connection, EVENT_CURSOR, seq)
-    connection.execute("DELETE FROM gitops.events WHERE seq <= ? AND happened_at < ?", [seq, now - EVENTS_KEPT])
+    connection.execute(DELETE_KEPT, {"uploaded": seq, "before": now - EVENTS_KEPT})
 
 
 def _events(records: Sequence[Sequence[Any]]) -> tuple[HostEvent, ...]:

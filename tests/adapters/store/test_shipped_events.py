@@ -10,6 +10,7 @@ from reconciler.adapters.duckdb.connection import FILE_NAME, open_writable
 from reconciler.adapters.duckdb.store import open_store
 from reconciler.model.halt import DRILLED
 from reconciler.reconcile.outbox import EVENTS, StoreOutbox
+from reconciler.reconcile.roots import make_root
 from reconciler.reconcile.upload import discard_events
 from tests.support.kinds import KINDS, FixedClock, owner, step
 
@@ -67,12 +68,18 @@ def test_what_the_ledger_has_goes_after_a_week(store: Store, monkeypatch: pytest
 
         monkeypatch.setattr(FixedClock, "now", now)
 
-    later(6)
+    later(8)
     store.mark_uploaded(shipped)
-    assert (len(seqs(store)), store.last_drill() is None) == (4, False)
-    later(2)
+    assert (len(seqs(store)), store.last_drill() is None) == (4, False)  # no root is over them yet
+    assert make_root(store, "desk-1", FixedClock().now(), lambda message: None) is not None
+    root = seqs(store)[-1]
     store.mark_uploaded(shipped)
-    assert (seqs(store), store.last_drill()) == ([shipped + 1], None)
+    assert (len(seqs(store)), store.last_drill() is None) == (5, False)
+    later(8)
+    store.mark_uploaded(shipped)
+    assert (seqs(store), store.last_drill()) == ([shipped + 1, root], None)
+    store.mark_uploaded(root)
+    assert seqs(store) == [root]
 
 
 def test_a_host_without_a_ledger_keeps_a_week(store: Store) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
 from reconciler.errors import BugError, NeedsHuman
+from reconciler.evidence.chain import ROOT_MADE
 from reconciler.kinds.kind import TIMESTAMPS, SqlType
 from reconciler.model.commit import Applied, Attempt
 from reconciler.model.halt import DRILLED, Halts, HaltStep
@@ -18,6 +19,7 @@ from reconciler.model.intervals import IntervalEnd, LiveInterval, why_replaced
 from reconciler.model.refusal import REFUSED, Refusal, refusal_detail
 from reconciler.model.rollback import ROLLBACK_ENDED, ROLLED_BACK, is_hold
 from reconciler.model.rows import DRIFT_FOUND, DRIFT_GONE, DRIFT_HEALED, MAX_REPORTED, LiveRow, next_drift_event
+from reconciler.reconcile.roots import parse_roots
 from reconciler.tables.rows import is_live, live_values, with_halts
 from reconciler.values import replace
 from tests.support.memory.base import MemoryBase
@@ -284,7 +286,9 @@ class MemoryStore:
         """The ledger has the host events up to this one. Those of them that are older than a week go."""
         self._shipped = max(seq, self._shipped)
         kept_since = self._clock.now() - timedelta(days=7)
-        self._events = [event for event in self._events if event.seq > seq or event.at >= kept_since]
+        rooted = [one for one in self._events if one.event == ROOT_MADE and one.at < kept_since]
+        gone = min(seq, max((one.root.events for one in parse_roots(rooted)), default=0))
+        self._events = [event for event in self._events if event.seq > gone or event.event == ROOT_MADE]
 
     def live_at(self, moment: datetime) -> LiveInterval | None:
         """What was live at a moment."""
