@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
+from reconciler.guards import find_prune_problems
 from reconciler.kinds.kind import Kinds
 from reconciler.model.change import Between, Op, Prune, Removal
 from reconciler.model.commit import Approval, StoreUpdate
 from reconciler.model.problem import APPROVABLE, Policy, Problem, Severity
-from reconciler.plan import find_prune_problems, sort_changes
+from reconciler.plan import sort_changes
 from reconciler.policy import locate_violations, read_policy
 from reconciler.reconcile.narrowing import find_lost_rows
 from reconciler.reconcile.read import locate_problems

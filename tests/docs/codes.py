@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-STAGES = ("decode", "validate", "kinds", "snapshot", "reconcile", "plan", "policy", "tables")
+STAGES = ("decode", "validate", "kinds", "snapshot", "reconcile", "plan", "guards", "policy", "tables")
 POSITIONS = {"Problem": 3, "Finding": 1}
 OF_A_POLICY = "policy/NAME"
 MADE = {"problem_code(policy)": OF_A_POLICY, "problem_code(verdict.policy)": OF_A_POLICY}

@@ -11,9 +11,9 @@ from unittest.mock import patch
 
 from reconciler.adapters.git.repository import open_repository
 from reconciler.adapters.machine import SystemClock
+from reconciler.guards import PRUNE_LIMIT
 from reconciler.kinds.build import stored_kinds
 from reconciler.model.limits import Limits
-from reconciler.plan import PRUNE_LIMIT
 from reconciler.reconcile import sync
 from reconciler.reconcile.admission import AdmissionController
 from reconciler.reconcile.ownership import Claimant
