@@ -22,6 +22,16 @@ class PruneRule(Struct, frozen=True):
     max_count: int = 50
 
 
+class GrowthRule(Struct, frozen=True):
+    """How many resources of one kind a commit may add: what exceeds both limits is refused.
+
+    `max_new_percent` is of the resources that were declared before, and may be more than 100.
+    """
+
+    max_new_percent: float = 100
+    max_new_count: int = 20
+
+
 class RepositorySpec(Struct, frozen=True):
     """The `spec` of kind Repository. Without the file, or without a field in it, the defaults count.
 
@@ -34,3 +44,4 @@ class RepositorySpec(Struct, frozen=True):
     schemas: str = "schemas"
     policies: str = "policies"
     prune: PruneRule = PruneRule()
+    growth: GrowthRule = GrowthRule()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from reconciler.guards import find_prune_problems
+from reconciler.guards import BulkChange, GuardedStep, find_bulk_problems, find_prune_problems
 from reconciler.kinds.kind import Kinds
 from reconciler.model.change import Between, Op, Prune, Removal
 from reconciler.model.commit import Approval, StoreUpdate
@@ -40,8 +40,9 @@ if TYPE_CHECKING:
     OpenEngine = Callable[[], AbstractContextManager[PolicyEngine]]
 
 
-PRUNE, SCHEMA = "prune", "schema"
-"""What the trailer of a commit's message may approve: what it removes, and what its schemas leave no place for."""
+PRUNE, SCHEMA, GROW = "prune", "schema", "grow"
+"""What the trailer of a commit's message may approve: what it removes, what its schemas leave no place for, and what
+it adds."""
 _numbers = count(1)
 MAX_CACHED_POLICIES = 1_000
 MAX_LOOKUPS = 100
@@ -80,16 +81,19 @@ class RowDelta(Struct, frozen=True):
 
 
 class MessageApprovals(Struct, frozen=True):
-    """What the messages of some commits approve: of these what they remove, of those the kinds as they have them."""
+    """What the messages of some commits approve: of these what they remove, of those what they add, of others the kinds
+    as they have them."""
 
     removals: frozenset[str] = frozenset()
+    growth: frozenset[str] = frozenset()
     schemas: Mapping[str, Kinds] = field(default_factory=dict)
 
     def add(self, commit: Commit, kinds: Kinds) -> MessageApprovals:
         """The approvals with those of one more commit, which has these kinds."""
         removals = self.removals | {commit.sha} if commit.approves(PRUNE) else self.removals
+        growth = self.growth | {commit.sha} if commit.approves(GROW) else self.growth
         schemas = {**self.schemas, commit.sha: kinds} if commit.approves(SCHEMA) else self.schemas
-        return MessageApprovals(removals, schemas)
+        return MessageApprovals(removals, growth, schemas)
 
     def of_schema(self, kinds: Kinds, path: str) -> tuple[str, ...]:
         """The commits that approve the schema file at a path as these kinds have it."""
@@ -105,7 +109,8 @@ class AdmissionRequest(Struct, frozen=True):
     """A step from one state (None: from nothing) to another, and what it changes.
 
     `count_before` says how many resources of a kind the old state declares. `approved` is what messages of its commits
-    approve. Without a `delta`, `changed` are the rows of the new state that differ; None: any may.
+    approve, `bulks` are the bulk changes among them. Without a `delta`, `changed` are the rows of the new state that
+    differ; None: any may.
     """
 
     old: CommitState | None
@@ -115,6 +120,7 @@ class AdmissionRequest(Struct, frozen=True):
     approved: MessageApprovals = field(default_factory=MessageApprovals)
     delta: RowDelta | None = None
     changed: Collection[Row] | None = None
+    bulks: tuple[BulkChange, ...] = ()
 
     @property
     def between(self) -> Between | None:
@@ -244,13 +250,18 @@ def _declared_resources(rows: Iterable[Row]) -> dict[Key, Resource]:
 def _check_guards(request: AdmissionRequest) -> AdmissionResult:
     if request.old is None:
         return AdmissionResult()
-    result = _check_prune_limits(request, request.old)
+    result = _join_results(_check_prune_limits(request, request.old), *_check_bulks(request, request.old))
     for problem in find_lost_rows(request.old.kinds, request.new.kinds, request.new.rows):
         lost, by = AdmissionResult((problem,)), request.approved.of_schema(request.new.kinds, problem.path)
         if by:
             lost = lost.approve(_messages(by))
-        result = AdmissionResult((*result.problems, *lost.problems), (*result.approvals, *lost.approvals))
+        result = _join_results(result, lost)
     return result
+
+
+def _join_results(*results: AdmissionResult) -> AdmissionResult:
+    problems = (problem for result in results for problem in result.problems)
+    return AdmissionResult(tuple(problems), tuple(approval for result in results for approval in result.approvals))
 
 
 def _messages(commits: Iterable[str]) -> str:
@@ -270,6 +281,17 @@ def _check_prune_limits(request: AdmissionRequest, old: CommitState) -> Admissio
     unapproved = {problem for rule in limits for problem in find_prune_problems(rule, rest, request.count_before)}
     approved = AdmissionResult(tuple(problems - unapproved)).approve(_messages(removals))
     return AdmissionResult((*unapproved, *approved.problems), approved.approvals)
+
+
+def _check_bulks(request: AdmissionRequest, old: CommitState) -> Iterator[AdmissionResult]:
+    if not request.bulks:
+        return
+    changes = {change.resource.row_id: change for change in request.changes}
+    kinds = tuple(kind.name for kind in old.kinds)
+    step = GuardedStep(request.new.commit, old.rules.spec, changes, request.count_before, kinds)
+    for bulk in request.bulks:
+        result = AdmissionResult(find_bulk_problems(bulk, step))
+        yield result.approve(_messages([bulk.commit])) if bulk.commit in request.approved.growth else result
 
 
 def _as_of(kinds: Kinds, state: CommitState | None, rows: Iterable[Row]) -> Iterable[Row]:

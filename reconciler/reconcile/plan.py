@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from reconciler import canonical
 from reconciler.errors import UsageError
+from reconciler.guards import BulkChanges
 from reconciler.kinds.build import stored_kinds
 from reconciler.model.change import Op, Row
 from reconciler.model.commit import Status
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from reconciler.gitports import Source
+    from reconciler.guards import BulkChange
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Change, FileEntry, Key, Resource, Stamp
     from reconciler.model.commit import Commit, FileChange
@@ -204,7 +206,8 @@ class Planner(Struct, frozen=True):
         partial, changes = self._load_partial_base(base, head)
         if partial is not None:
             plan, kinds = self._plan(partial, base, head, changes, halts, whole=False)
-            if not any(change.destructive for change in plan.changes):  # guards need the count of all resources
+            spec = partial.state.rules.spec  # the same on both sides: no rule changes
+            if not _needs_counts(plan.changes, BulkChanges(spec).add(head, plan.changes, spec).found):
                 return plan, kinds
         narrowed = self._find_narrowed(base, head)
         start = self._walk_to_base(base) if narrowed else self._load_base(base)
@@ -225,7 +228,7 @@ class Planner(Struct, frozen=True):
         walk = HistoryWalk(self.source, self.processor, store, self.bundled)
         walk.check_folder(sha, head)
         start, parents = walk.find_start(sha)
-        mainline = Mainline()
+        mainline = walk.begin_mainline(start)
         for done, commit in enumerate(walk.process_commits(start, sha, parents), 1):
             mainline = mainline.extend(commit)
             progress(done, len(parents))
@@ -234,7 +237,9 @@ class Planner(Struct, frozen=True):
         problems = mainline.last.version.problems if mainline.last else ()
         part = self._read_part(mainline.last)
         if part is not None and mainline.last is not None:
-            mainline = replace(mainline, valid=_with_state(mainline.last, part.state))
+            made, spec = (row.change for row in part.rows), part.state.rules.spec
+            bulks = mainline.bulks.add(sha, made, spec) if mainline.bulks else None
+            mainline = replace(mainline, valid=_with_state(mainline.last, part.state), bulks=bulks)
         proposal = walk.propose(start, mainline)
         if proposal is None:
             kinds = walk.kinds() if applied else self.bundled
@@ -379,13 +384,19 @@ def _request_step(
 ) -> AdmissionRequest:
     old = CommitState(base, before.rules, before.snapshot.kinds, before.rows).numbered()
     new = CommitState(head.sha, after.rules, after.snapshot.kinds, after.rows).numbered()
+    bulks = BulkChanges(before.rules.spec).add(head.sha, changes, after.rules.spec).found
     declared = Counter[str]()
-    if any(change.destructive for change in changes):
+    if _needs_counts(changes, bulks):
         declared.update(row.resource.kind for row in before.rows() if row.removed is None)
     approved = MessageApprovals().add(head, after.snapshot.kinds)
     was = before.changed_rows()
     changed = [row for row_id, row in after.changed_rows().items() if was.get(row_id) is not row]
-    return AdmissionRequest(old, new, changes, lambda kind: declared[kind], approved, changed=changed)
+    return AdmissionRequest(old, new, changes, lambda kind: declared[kind], approved, changed=changed, bulks=bulks)
+
+
+def _needs_counts(changes: Iterable[Change], bulks: tuple[BulkChange, ...]) -> bool:
+    """Whether guards ask how many resources were declared before."""
+    return bool(bulks) or any(change.destructive for change in changes)
 
 
 def _with_state(commit: ProcessedCommit, state: TreeState) -> ProcessedCommit:

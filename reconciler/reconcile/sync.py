@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.guards import BulkChanges
 from reconciler.kinds.build import stored_kinds
 from reconciler.model.commit import Applied, Attempt, Status
 from reconciler.plan import Plan
@@ -26,6 +27,7 @@ from reconciler.reconcile.walk import ProcessedCommit, WalkStart, mainline_conta
 from reconciler.slices import SLICE, contents, let_go
 from reconciler.snapshot.snapshot import EmptyBase, LoadedBase
 from reconciler.tables.rows import changes_under, rows_under
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,9 +35,11 @@ if TYPE_CHECKING:
     from reconciler.gitports import Source
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Change, Row
+    from reconciler.model.commit import Version
     from reconciler.model.halt import HaltStep
     from reconciler.model.host import Suspension
     from reconciler.model.problem import Problem
+    from reconciler.model.spec import RepositorySpec
     from reconciler.ports import Base, Clock, Store, StoreReader
     from reconciler.reconcile.admission import AdmissionController, AdmissionResult, Proposal
     from reconciler.reconcile.ownership import Claimant
@@ -226,7 +230,7 @@ class Reconciler(Struct, frozen=True):
         recorder: Recorder | OutboxRecorder | None,
         progress: Progress,
     ) -> Mainline:
-        mainline = Mainline()
+        mainline = self.history_walk.begin_mainline(start)
         for done, commit in enumerate(self.history_walk.process_commits(start, head, parents), 1):
             if recorder:
                 recorder.offer(commit)
@@ -319,12 +323,14 @@ class Reconciler(Struct, frozen=True):
 class Mainline(Struct, frozen=True):
     """How far a walk is along the mainline: the last commit, and the last valid one.
 
-    `approved` is what the messages of commits approve.
+    `approved` is what the messages of commits approve, `bulks` what so many resources are added by that a guard may
+    object; None where nothing is live that it would come to.
     """
 
     last: ProcessedCommit | None = None
     valid: ProcessedCommit | None = None
     approved: MessageApprovals = field(default_factory=MessageApprovals)
+    bulks: BulkChanges | None = None
 
     def extend(self, commit: ProcessedCommit) -> Mainline:
         """The mainline after one more commit; one of a side branch does not extend it."""
@@ -332,7 +338,12 @@ class Mainline(Struct, frozen=True):
         if not version.mainline:
             return self
         approved = self.approved.add(version.commit, commit.state.snapshot.tree.kinds)
-        return Mainline(commit, commit if version.status is Status.VALID else self.valid, approved)
+        valid = commit if version.status is Status.VALID else self.valid
+        return Mainline(commit, valid, approved, self._add_bulks(version, commit.state.rules.spec))
+
+    def _add_bulks(self, version: Version, spec: RepositorySpec) -> BulkChanges | None:
+        changes = (row.change for row in version.rows)
+        return None if self.bulks is None else self.bulks.add(version.commit.sha, changes, spec)
 
 
 class HistoryWalk(Struct, frozen=True):
@@ -379,6 +390,16 @@ class HistoryWalk(Struct, frozen=True):
             return self.start_anew(head)  # this version of the program cannot read what another one applied
         return WalkStart(known, state), parents
 
+    def begin_mainline(self, start: WalkStart) -> Mainline:
+        """The mainline before the first commit of a walk from the live rows."""
+        applied = self.store.applied()
+        if applied is None:
+            return Mainline()
+        if start.commit is not None:
+            return Mainline(bulks=BulkChanges(start.state.rules.spec))
+        commit = applied.stamp.commit
+        return Mainline(bulks=BulkChanges(self.processor.rules.find_rules(commit).spec, since=commit))
+
     def process_commits(self, start: WalkStart, head: str, parents: Parents) -> Iterator[ProcessedCommit]:
         """Process every commit from the start to a head, parents first."""
         return walk_history(self.source, self.processor, start, head, parents)
@@ -387,15 +408,18 @@ class HistoryWalk(Struct, frozen=True):
         """What the last valid commit of a walk would change in the live rows; None when there is no valid commit."""
         if mainline.valid is None:
             return None
+        proposal = self._propose(start, mainline.valid, mainline.approved)
+        bulks = mainline.bulks.found if mainline.bulks else ()
+        return replace(proposal, request=replace(proposal.request, bulks=bulks))
+
+    def _propose(self, start: WalkStart, commit: ProcessedCommit, approved: MessageApprovals) -> Proposal:
         if start.commit is not None:
-            return propose_update(start, mainline.valid, mainline.approved)
+            return propose_update(start, commit, approved)
         applied = self.store.applied()
         kinds = self.kinds()
         base = self.store.base(kinds) if applied else EmptyBase()
         before = applied.stamp.commit if applied else None
-        return propose_replacement(
-            base, before, kinds, self.processor.rules.find_rules, mainline.valid, mainline.approved
-        )
+        return propose_replacement(base, before, kinds, self.processor.rules.find_rules, commit, approved)
 
     def start_anew(self, head: str) -> tuple[WalkStart, Parents]:
         """The empty state, and all commits of a head."""

@@ -67,6 +67,7 @@ CODE_MEANINGS = {
     "rolled-back": "A commit still says what a rollback of this host skipped",
     "halted": "A commit would switch on what is halted on this host",
     "guard/prune-limit": "More resources leave git at once than the prune limit allows",
+    "guard/growth": "A commit adds more resources than the growth limits allow",
 }
 
 

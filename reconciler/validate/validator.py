@@ -16,7 +16,7 @@ from reconciler import canonical
 from reconciler.kinds.kind import INTEGER_MAX, INTEGER_MIN, Kind, Kinds, SqlType, child, join, locate
 from reconciler.model.change import FileEntry, Identified, Key, Prune, Resource, content_digest
 from reconciler.model.problem import Problem
-from reconciler.model.spec import PruneRule, RepositorySpec
+from reconciler.model.spec import GrowthRule, PruneRule, RepositorySpec
 from reconciler.validate.filepatterns import FilePatterns
 from reconciler.validate.finding import (
     AMBIGUOUS,
@@ -433,7 +433,7 @@ def _find_bad_patterns(value: Any) -> Iterator[Finding]:
 
 def _read_spec(value: Any) -> RepositorySpec:
     spec, default = value["spec"], RepositorySpec()
-    prune = spec.get("prune", {})
+    prune, growth = spec.get("prune", {}), spec.get("growth", {})
     return RepositorySpec(
         include=tuple(spec.get("include", default.include)),
         exclude=tuple(spec.get("exclude", default.exclude)),
@@ -443,5 +443,9 @@ def _read_spec(value: Any) -> RepositorySpec:
             mode=Prune(prune.get("mode", default.prune.mode)),
             max_percent=prune.get("max_percent", default.prune.max_percent),
             max_count=int(prune.get("max_count", default.prune.max_count)),
+        ),
+        growth=GrowthRule(
+            max_new_percent=growth.get("max_new_percent", default.growth.max_new_percent),
+            max_new_count=int(growth.get("max_new_count", default.growth.max_new_count)),
         ),
     )

@@ -48,6 +48,8 @@ OF_TREES = "broken-tree"
 OF_HOSTS = {"rolled-back", "halted"}
 """Depend on the host: tests/reconcile/test_rollback.py and test_stayoff.py have examples."""
 OF_MANY = "more-problems"
+OF_BULK = {"guard/growth"}
+"""Takes more files than an edit of one."""
 OF_TESTS = {"untested-policy": None, "bad-policy-test": "ok"}
 """Told by `policy test`, and what becomes of the folder `pass` then."""
 OF_SPREADSHEETS = {AMBIGUOUS, CONTRADICTION, CODE}
@@ -59,7 +61,7 @@ out-of-range too-long bad-format not-finite secret duplicate-name duplicate-id d
 OURS = """
 bad-schema schema-narrowed schema-replaced not-a-file unmerged not-committable date-out-of-range cannot-judge
 more-problems placeholder bad-policy bad-measure bad-policy-test untested-policy policy/NAME guard/prune-limit
-rolled-back halted
+guard/growth rolled-back halted
 """
 
 
@@ -107,6 +109,7 @@ def test_every_code_has_an_example() -> None:
         OF_BUGS,
         OF_TREES,
         OF_MANY,
+        *OF_BULK,
         *OF_TESTS,
     }
 
@@ -117,6 +120,23 @@ def test_an_example_gives_what_the_page_says(change: Block, told: str, desk: Pat
     found = open_checkout(desk, "").check_paths(()).problems
     assert _lines(found) == told.splitlines()
     assert change.section in {problem.code for problem in found}
+
+
+@pytest.mark.usefixtures("one_engine")
+def test_copies_are_growth_as_the_page_says(desk: Path, tmp_path: Path) -> None:
+    repo = GitRepo.create(tmp_path / "git")
+    base = repo.commit(_files(desk))
+    demo = (desk / "accounts" / "op-demo.yaml").read_text(encoding="utf-8")
+    without_id = re.sub(r"\n *account_id: .*", "", demo)
+    copies = {
+        f"accounts/copy-{number}.yaml": without_id.replace("op-demo", f"copy-{number}") for number in range(1, 22)
+    }
+    plan, _ = plan_between(
+        settings.load(None, {"repository.url": str(repo.path)}, {}), engine, base, repo.commit(copies)
+    )
+    told = next(block.body for block in blocks(PAGE) if block.section == "guard/growth")
+    growth = tuple(problem for problem in plan.problems if problem.code == "guard/growth")
+    assert _lines(growth) == told.splitlines()
 
 
 @pytest.mark.usefixtures("one_engine")
