@@ -124,7 +124,8 @@ def test_drift_is_told_when_it_is_put_right(host: Host, daemon: RunningDaemon) -
 def test_a_step_of_many_rows_says_to_look_anew(host: Host, daemon: RunningDaemon) -> None:
     with watching(daemon.client().address, "?kind=user&name=u17") as stream:
         stream.placed()
-        host.repo.commit({f"many/u{number}.yaml": configs.user(f"u{number}") for number in range(501)})
+        many = {f"many/u{number}.yaml": configs.user(f"u{number}") for number in range(501)}
+        host.repo.commit(many, "A large desk\n\nReconciler-Approve: grow")
         applied = _until(stream, "applied").data
         assert (applied["complete"], applied["changes"], applied["counts"]["create"]) == (False, [], 501)
 
