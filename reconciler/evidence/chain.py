@@ -6,17 +6,16 @@ gives. A root says up to which numbers it reaches, so whoever has the rows can c
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Protocol
 
-from msgspec import Struct, convert, to_builtins
+from msgspec import Meta, Struct, convert, to_builtins
 
 from reconciler import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from datetime import date
 
     from reconciler.canonical import Value
     from reconciler.model.host import HostEvent
@@ -36,6 +35,11 @@ CLOCK_SLACK = timedelta(days=1)
 """How far in the future a root may have been made before the clock is taken to have been put back."""
 
 
+Count = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+"""A number that stores give."""
+Link = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
 class Record(StrEnum):
     """What a host records with numbers."""
 
@@ -48,8 +52,8 @@ class Span(Struct, frozen=True):
 
     of: Record
     store: str
-    after: int
-    to: int
+    after: Count
+    to: Count
 
 
 class Root(Struct, frozen=True, kw_only=True):
@@ -59,17 +63,17 @@ class Root(Struct, frozen=True, kw_only=True):
     since the root before, in the order of the chain; `events` and `intervals` the highest of them, ever.
     """
 
-    format: int = FORMAT
+    format: Literal[1] = FORMAT
     host: str
     repository: str
     store: str
     day: str
     made_at: str
-    entries: int
-    previous: str
-    head: str
-    events: int
-    intervals: int
+    entries: Count
+    previous: Link
+    head: Link
+    events: Count
+    intervals: Count
     spans: tuple[Span, ...]
 
     def to_json(self) -> Entry:
@@ -99,8 +103,16 @@ class SignedRoot(Struct, frozen=True):
 
     @classmethod
     def of_event(cls, event: HostEvent) -> SignedRoot:
-        """Raises `ValueError` where the event holds no root."""
-        return convert(event.detail, cls)
+        """Raises `ValueError` where the event holds no root that could have been made before it."""
+        signed = convert(event.detail, cls)
+        root = signed.root
+        if date.fromisoformat(root.day).isoformat() != root.day:
+            raise ValueError(f"{root.day} is no day as roots have it")
+        if datetime.fromisoformat(root.made_at).tzinfo is None:
+            raise ValueError(f"{root.made_at} has no time zone")
+        if root.store == event.store and root.events >= event.seq:
+            raise ValueError(f"it is over event {root.events}, and was recorded as {event.seq}")
+        return signed
 
 
 class EntrySource(Protocol):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from reconciler.adapters.duckdb.sharing import SharedStore
 from reconciler.daemon.conditions import Conditions
 from reconciler.daemon.roots import LONGEST_PAUSE, DailyRoots
 from reconciler.errors import NeedsHuman
-from reconciler.evidence.chain import Signature
+from reconciler.evidence.chain import ROOT_MADE, START, Signature
 from reconciler.reconcile.roots import NO_KEY, make_root
 from reconciler.service.context import EVIDENCE
 from tests.daemon.hosts import Lines
@@ -46,7 +48,7 @@ class Desk:
     def new_roots(self) -> DailyRoots:
         """As after a start of the daemon."""
         signs = self.key is not None
-        return DailyRoots(self.store, self._make, self.conditions, self.clock, Lines(), signs=signs)  # type: ignore[arg-type]
+        return DailyRoots(self.store, self._make, self.conditions, self.clock, Lines(), signs=signs)
 
     def _make(self, store: Store) -> SignedRoot | None:
         return make_root(store, HOST, self.clock.now(), self.key.sign if self.key else lambda message: None)
@@ -108,12 +110,54 @@ def test_a_key_that_does_not_sign_is_a_condition_until_it_does(tmp_path: Path) -
     desk.store.close_idle()
 
 
-def test_a_root_that_cannot_be_read_makes_a_new_chain(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "altered",
+    [
+        {"day": 7},
+        {"day": "some day"},
+        {"day": "2026-11-23T08:00:00Z"},
+        {"made_at": "this morning"},
+        {"made_at": "2026-11-24T08:00:00"},
+        {"made_at": ""},
+        {"events": -1},
+        {"events": 1 << 70},
+        {"events": 1_000},
+        {"intervals": -1},
+        {"intervals": 1 << 70},
+        {"entries": -1},
+        {"head": "short"},
+        {"spans": [{"of": "events", "store": "s", "after": 0, "to": 1 << 70}]},
+        {"spans": [{"of": "nothing", "store": "s", "after": 0, "to": 1}]},
+        {"format": 2},
+    ],
+    ids=str,
+)
+def test_the_chain_goes_on_from_a_root_that_can_be_read(tmp_path: Path, altered: dict[str, Any]) -> None:
     desk = Desk(tmp_path, None)
     store = desk.store.store()
     store.bind(owner("origin", "main"))
-    store.record_event("root-made", {"root": {"day": 7}})
+    now = desk.clock.now()
+    first = make_root(store, HOST, now + timedelta(days=1), lambda message: None)
+    assert first is not None
+    detail = first.detail()
+    store.record_event(ROOT_MADE, {**detail, "root": {**first.root.to_json(), **altered}})
+    desk.next_day()
+    desk.roots.make()  # the day of the altered one: it is looked at, and there is one that can be read
+    assert desk.days() == [first.root.day]
+    desk.next_day()
+    desk.roots.make()
+    next_root = signed_roots(store)[-1].root
+    assert (next_root.day, next_root.previous) == ("2026-11-24", first.root.head)
+    desk.store.close_idle()
+
+
+def test_without_a_root_that_can_be_read_a_new_chain_begins(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, None)
+    store = desk.store.store()
+    store.bind(owner("origin", "main"))
+    store.record_event(ROOT_MADE, {"root": {"day": 7}})
     desk.next_day()
     desk.roots.make()
     assert desk.days() == ["2026-11-23"]
+    assert signed_roots(store)[0].root.previous == START
     desk.store.close_idle()
