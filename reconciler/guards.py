@@ -176,5 +176,5 @@ def _growth_problem(rule: GrowthRule, new: list[Resource], subject: str) -> Prob
         pointer="",
         message=f"{subject}, {limits}: {_name_some(new)}",
         hint="take out what is too much, or, if it is meant, approve this commit: `reconciler sync --approve SHA`, "
-        "or a line `Reconciler-Approve: grow` at the end of its message",
+        "or a line `Reconciler-Approve: growth` at the end of its message",
     )

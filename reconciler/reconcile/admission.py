@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     OpenEngine = Callable[[], AbstractContextManager[PolicyEngine]]
 
 
-PRUNE, SCHEMA, GROW = "prune", "schema", "grow"
+PRUNE, SCHEMA, GROWTH = "prune", "schema", "growth"
 """What the trailer of a commit's message may approve: what it removes, what its schemas leave no place for, and what
 it adds."""
 _numbers = count(1)
@@ -91,7 +91,7 @@ class MessageApprovals(Struct, frozen=True):
     def add(self, commit: Commit, kinds: Kinds) -> MessageApprovals:
         """The approvals with those of one more commit, which has these kinds."""
         removals = self.removals | {commit.sha} if commit.approves(PRUNE) else self.removals
-        growth = self.growth | {commit.sha} if commit.approves(GROW) else self.growth
+        growth = self.growth | {commit.sha} if commit.approves(GROWTH) else self.growth
         schemas = {**self.schemas, commit.sha: kinds} if commit.approves(SCHEMA) else self.schemas
         return MessageApprovals(removals, growth, schemas)
 

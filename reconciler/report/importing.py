@@ -25,7 +25,7 @@ LEFT_OUT = (Column("IN"), Column("LEFT OUT"), Column("WHY", 0, Nature.TEXT), Col
 FILLED = (Column("IN NO CELL"), Column("SO IT IS"), Column("RESOURCES", 1, Nature.NUMBER))
 MAX_HEADER, MAX_VALUE, MAX_EXAMPLE, MAX_REASON = 24, 34, 40, 42
 APPROVAL = "Reconciler-Approve"
-APPROVED = ("grow",)
+APPROVED = ("growth",)
 """What the first commit approves: that many resources come at once. Nothing leaves git with it, so no prune limit."""
 
 

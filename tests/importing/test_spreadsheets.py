@@ -95,7 +95,7 @@ def test_what_stands_in_a_book_of_everything(desk: Desk, monkeypatch: pytest.Mon
         ["git", "log", "--format=%B"], cwd=desk.repository, capture_output=True, text=True, check=True
     ).stdout
     assert log.startswith("Import prop.xlsx\n")
-    assert "\nReconciler-Approve: grow\n" in log
+    assert "\nReconciler-Approve: growth\n" in log
 
 
 @pytest.mark.slow

@@ -173,7 +173,7 @@ def test_a_violation_stands_at_the_file_of_what_did_not_change_or_goes(repo: Git
 def test_of_many_resources_each_violation_stands_at_its_own(repo: GitRepo, world: World) -> None:
     told = "SELECT name AS message, 'warning' AS severity, 'User' AS kind, name FROM desired.user_config"
     many = {f"u{number:03}.yaml": configs.user(f"u{number:03}") for number in range(admission.MAX_LOOKUPS + 20)}
-    repo.commit(many, "All at once\n\nReconciler-Approve: grow")
+    repo.commit(many, "All at once\n\nReconciler-Approve: growth")
     assert not world.attempt().plan.refused
     repo.commit({"policies/told.sql": told})
     found = world.attempt().plan.problems

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from reconciler.plan import Plan
 
 HEAD = "apiVersion: reconciler/v1\nkind: Repository\nspec: "
-TRAILER = "x\n\nReconciler-Approve: grow"
+TRAILER = "x\n\nReconciler-Approve: growth"
 
 
 def users(first: int, count: int) -> dict[str, str | None]:
@@ -62,7 +62,7 @@ def test_more_than_both_limits_is_refused_with_what_to_do(repo: GitRepo, world: 
     assert problem.message == (
         "21 new User at once beside 8 before, more than 100 % and more than 20: u10, u11, u12, u13, u14 and 16 more"
     )
-    assert "Reconciler-Approve: grow" in problem.hint
+    assert "Reconciler-Approve: growth" in problem.hint
     assert count_live(world) == 8
     for plan in (world.between("HEAD~1", head), world.ahead(head)):
         assert codes(plan) == {GROWTH}

@@ -77,7 +77,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
         with host.daemon() as daemon:
             disk.fill()
             many = {f"users/{i}.yaml": configs.user(f"u{i}") for i in range(300)}
-            host.repo.commit(many, "A large desk\n\nReconciler-Approve: grow")
+            host.repo.commit(many, "A large desk\n\nReconciler-Approve: growth")
             said = daemon.await_status(lambda said: any(one["about"] == "Reconciling" for one in said["troubles"]))
             assert (said["health"], said["resources"]["User"]) == ("Degraded", 6)
             assert "space" in str(said["troubles"])

@@ -125,7 +125,7 @@ def test_a_step_of_many_rows_says_to_look_anew(host: Host, daemon: RunningDaemon
     with watching(daemon.client().address, "?kind=user&name=u17") as stream:
         stream.placed()
         many = {f"many/u{number}.yaml": configs.user(f"u{number}") for number in range(501)}
-        host.repo.commit(many, "A large desk\n\nReconciler-Approve: grow")
+        host.repo.commit(many, "A large desk\n\nReconciler-Approve: growth")
         applied = _until(stream, "applied").data
         assert (applied["complete"], applied["changes"], applied["counts"]["create"]) == (False, [], 501)
 
