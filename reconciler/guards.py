@@ -54,15 +54,15 @@ def _find_exceeded(
 
 def _exceeded_problem(kind: str, resources: list[Resource], total: int, limit: str) -> Problem:
     first = _find_first(resources)
-    return Problem(
-        path=first.path,
-        line=first.line,
-        column=1,
-        code=PRUNE_LIMIT,
-        pointer="",
-        message=f"{len(resources):,} of {total:,} {kind} leave git at once, more than {limit}: {_name_some(resources)}",
-        hint="bring them back, or, if it is meant, approve this commit: `reconciler sync --approve SHA`, "
-        "or a line `Reconciler-Approve: prune` at the end of its message",
+    message = f"{len(resources):,} of {total:,} {kind} leave git at once, more than {limit}: {_name_some(resources)}"
+    return Problem(first.path, first.line, 1, PRUNE_LIMIT, "", message, _ask_for_approval("bring them back", "prune"))
+
+
+def _ask_for_approval(remedy: str, trailer: str) -> str:
+    """The hint: what to do instead, and the two ways to approve, `trailer` being the word in the commit's message."""
+    return (
+        f"{remedy}, or, if it is meant, approve this commit: `reconciler sync --approve SHA`, "
+        f"or a line `Reconciler-Approve: {trailer}` at the end of its message"
     )
 
 
@@ -168,13 +168,5 @@ def _exceeds(rule: GrowthRule, new: int, beside: int) -> bool:
 def _growth_problem(rule: GrowthRule, new: list[Resource], subject: str) -> Problem:
     first = _find_first(new)
     limits = f"more than {canonical.text(rule.max_new_percent)} % and more than {rule.max_new_count:,}"
-    return Problem(
-        path=first.path,
-        line=first.line,
-        column=1,
-        code=GROWTH,
-        pointer="",
-        message=f"{subject}, {limits}: {_name_some(new)}",
-        hint="take out what is too much, or, if it is meant, approve this commit: `reconciler sync --approve SHA`, "
-        "or a line `Reconciler-Approve: growth` at the end of its message",
-    )
+    hint = _ask_for_approval("take out what is too much", "growth")
+    return Problem(first.path, first.line, 1, GROWTH, "", f"{subject}, {limits}: {_name_some(new)}", hint)
