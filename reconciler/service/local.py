@@ -217,15 +217,17 @@ class LocalHost(LocalReader):
 
     def make_root(self, store: Store) -> tuple[HostCondition, ...]:
         """Make the daily root, if a day is over; what keeps it from being made or signed is no failure of a sync."""
-        severity, now = ConditionSeverity.WARNING, self.clock.now()
         try:
             made = self.openers.make_root(self.name, store)
         except ReconcilerError as error:
-            return (HostCondition(EVIDENCE, severity, type(error).__name__, str(error), error.hint, now),)
+            return (self._warn_of_evidence(type(error).__name__, str(error), error.hint),)
         if made is None or made.signature or self.settings.evidence_key is None:
             return ()
         message = f"the root of {made.root.day} is not signed: {made.unsigned}"
-        return (HostCondition(EVIDENCE, severity, "NotSigned", message, NOT_SIGNED, now),)
+        return (self._warn_of_evidence("NotSigned", message, NOT_SIGNED),)
+
+    def _warn_of_evidence(self, reason: str, message: str, hint: str) -> HostCondition:
+        return HostCondition(EVIDENCE, ConditionSeverity.WARNING, reason, message, hint, self.clock.now())
 
     def upload(self, store: Store, open_ledger: OpenLedger | None) -> tuple[HostCondition, ...]:
         """Let the history have what this host did, as no daemon does it; what keeps it from that is no failure."""
