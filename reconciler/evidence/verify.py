@@ -12,9 +12,9 @@ How it works. Everything that the host did is an entry, a JSON object. The *link
     {"entry": SHA-256 of the entry, "previous": link of the entry before}
 
 both as canonical JSON: sorted keys, no white space, UTF-8. So no entry can be changed, left out, put in or moved
-without another link at the end. Once a day the host writes down the last link as `head` of a *root*, signs the root
-with its SSH key, and sends it away. Whoever has a root from before can tell whether the entries up to it are still the
-same, even against somebody who can write to every database, and has the key.
+without another link at the end. Once a day the host writes down the last link as `head` of a *root*, and signs the root
+with its SSH key. Whoever keeps a root elsewhere can tell later whether the entries up to it are still the same, even
+against somebody who can write to every database, and has the key.
 """
 
 from __future__ import annotations
