@@ -443,7 +443,7 @@ def test_a_process_that_is_killed_twice_is_the_machines_fault() -> None:
         judged = other.submit(engine.run, [policy(ENDLESS[3])], KINDS, (), ())
         until(lambda: cpu_seconds(first) > 2)  # starting and loading takes a quarter of it
         first.kill()
-        until(lambda: engine._process is not None and process_of(engine) != first)
+        until(lambda: (present := engine._process) is not None and present._process.pid != first.pid)
         second = process_of(engine)
         until(lambda: cpu_seconds(second) > 2)
         second.kill()
